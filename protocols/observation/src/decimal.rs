@@ -171,7 +171,8 @@ impl FromStr for Decimal {
         let joined = format!("{whole}{fraction}");
         let trimmed = joined.trim_start_matches('0');
         let magnitude = if trimmed.is_empty() { 0 } else { trimmed.parse::<i128>().map_err(|_| range())? };
-        let exponent = i32::try_from(fraction.len()).ok().and_then(|n| power.checked_sub(n)).ok_or_else(range)?;
+        let exponent =
+            i32::try_from(fraction.len()).ok().and_then(|n| power.checked_sub(n)).ok_or_else(range)?;
         Self::new(if negative { -magnitude } else { magnitude }, exponent).ok_or_else(range)
     }
 }

@@ -58,12 +58,26 @@ pub struct Observation {
 impl Observation {
     /// An observation of a value that may be believed.
     pub fn good(point: PointId, value: Value, at: Instant) -> Self {
-        Self { point, value: Some(value), quality: Quality::Good, source_time: None, agent_time: at.utc, mono: at.mono }
+        Self {
+            point,
+            value: Some(value),
+            quality: Quality::Good,
+            source_time: None,
+            agent_time: at.utc,
+            mono: at.mono,
+        }
     }
 
     /// An observation that the point could not be read.
     pub fn bad(point: PointId, reason: Reason, at: Instant) -> Self {
-        Self { point, value: None, quality: Quality::Bad(reason), source_time: None, agent_time: at.utc, mono: at.mono }
+        Self {
+            point,
+            value: None,
+            quality: Quality::Bad(reason),
+            source_time: None,
+            agent_time: at.utc,
+            mono: at.mono,
+        }
     }
 
     /// The same observation with the device's own time stamp.
