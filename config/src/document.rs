@@ -127,22 +127,22 @@ fn node(value: &DeValue<'_>, start: usize, lines: &Lines, file: &str, problems: 
     let line = lines.line(start);
     let kind = match value {
         DeValue::String(s) => Kind::Text(s.to_string()),
-        DeValue::Integer(n) => match i64::from_str_radix(n.as_str(), n.radix()) {
-            Ok(n) => Kind::Integer(n),
-            Err(_) => {
+        DeValue::Integer(n) => {
+            if let Ok(n) = i64::from_str_radix(n.as_str(), n.radix()) {
+                Kind::Integer(n)
+            } else {
+                let message =
+                    format!("{} is too large for a whole number; write it as a text in quotes", n.as_str());
                 problems.push(Problem {
                     file: file.to_owned(),
                     line,
                     key: String::new(),
-                    message: format!(
-                        "{} is too large for a whole number; write it as a text in quotes",
-                        n.as_str()
-                    ),
+                    message,
                     nearest: None,
                 });
                 Kind::Integer(0)
             }
-        },
+        }
         DeValue::Float(x) => Kind::Float(x.as_str().to_owned()),
         DeValue::Boolean(b) => Kind::Bool(*b),
         DeValue::Datetime(d) => Kind::Datetime(d.to_string()),
