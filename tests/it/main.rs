@@ -1,0 +1,3 @@
+//! Tests that span crates: the repository itself, whole chains of processes, foreign tools.
+
+mod tidy;

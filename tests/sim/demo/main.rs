@@ -1,0 +1,2 @@
+//! `plumbline-demo`.
+fn main() {}
