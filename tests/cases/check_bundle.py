@@ -18,6 +18,7 @@ import sys
 import tomllib
 import zipfile
 from fractions import Fraction
+from itertools import accumulate
 
 import cbor2
 from cryptography.exceptions import InvalidSignature
@@ -132,15 +133,12 @@ def decode_column(coded, count):
     coding, exponent, numbers = coded
     if coding == 3:
         values = [value for value, times in zip(numbers[::2], numbers[1::2]) for _ in range(times)]
+    elif coding == 2:
+        values = list(accumulate(numbers[:1] + list(accumulate(numbers[1:]))))
+    elif coding == 1:
+        values = list(accumulate(numbers))
     else:
         values = list(numbers)
-        for _ in range(coding):
-            total = 0
-            for i, difference in enumerate(values):
-                total += difference
-                values[i] = total
-        if coding == 2 and len(numbers) > 1:
-            pass
     if len(values) != count:
         defect(f"a column holds {len(values)} values instead of {count}")
     return exponent, values
