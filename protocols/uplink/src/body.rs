@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn what_is_written_is_split_into_the_same_statements() {
         let mut writer = BodyWriter::new();
-        let statements: [&[u8]; 3] = [b"a", b"bc", &[7; MAX_STATEMENT_LEN]];
+        let longest = vec![7; MAX_STATEMENT_LEN];
+        let statements: [&[u8]; 3] = [b"a", b"bc", &longest];
         for statement in statements {
             writer.push(statement).unwrap();
         }
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn a_full_body_is_left_as_it_was() {
         let mut writer = BodyWriter::new();
-        let big = [1; MAX_STATEMENT_LEN];
+        let big = vec![1; MAX_STATEMENT_LEN];
         let fitting = MAX_BODY / (MAX_STATEMENT_LEN + 2);
         for _ in 0..fitting {
             writer.push(&big).unwrap();

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde's `with` asks for")]
 pub(crate) fn serialize<S: Serializer>(hash: &[u8; 32], out: S) -> Result<S::Ok, S::Error> {
     out.serialize_str(&hex::encode(hash))
 }
