@@ -44,13 +44,14 @@ impl Fill {
 
 /// The hatchings all charts of a page refer to; put once at the start of its body.
 pub fn definitions() -> &'static str {
-    r##"<svg class="defs" width="0" height="0" aria-hidden="true"><defs>
+    r#"<svg class="defs" width="0" height="0" aria-hidden="true"><defs>
 <pattern id="h-unknown" width="5" height="5" patternUnits="userSpaceOnUse"><rect class="h-ground" width="5" height="5"/><circle class="h-dot" cx="1.5" cy="1.5" r="0.9"/></pattern>
 <pattern id="h-down" width="6" height="5" patternUnits="userSpaceOnUse"><rect class="h-ground" width="6" height="5"/><path class="h-line" d="M0 2.5H6"/></pattern>
 <pattern id="h-gap" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="h-ground" width="7" height="7"/><path class="h-strong" d="M2 0V7"/></pattern>
 <pattern id="h-bridged" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><rect class="h-energy" width="5" height="5"/><path class="h-cut" d="M2 0V5"/></pattern>
+<pattern id="h-open" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><rect class="h-ground" width="5" height="5"/><path class="h-share" d="M2 0V5"/></pattern>
 </defs></svg>
-"##
+"#
 }
 
 /// The charts' own style sheet, for light, dark and paper. Eight of the hues are those of Okabe and Ito's

@@ -4,7 +4,9 @@
 //! network, and the same input gives the same bytes.
 
 pub mod chart;
+pub mod html;
 pub mod lang;
+pub mod model;
 pub mod moment;
 pub mod number;
 pub mod text;

@@ -63,6 +63,17 @@ pub fn length(ms: u64, lang: Lang) -> String {
     shown.join(" ")
 }
 
+/// `12:05:09`, hours beyond 24 counted on, rounded down to the second; empty for none, so that a table of
+/// many reads at a glance. Below a second the milliseconds are shown.
+pub fn hours(ms: u64) -> String {
+    let s = ms / 1000;
+    match (ms, s) {
+        (0, _) => String::new(),
+        (_, 0) => format!("0:00:00.{ms:03}"),
+        _ => format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60),
+    }
+}
+
 /// `hh:mm:ss` of a second of the day.
 pub(crate) fn clock(second_of_day: i64) -> String {
     format!("{:02}:{:02}:{:02}", second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60)

@@ -48,13 +48,17 @@ const MONTHS: [(i64, i64); 4] = [(1, 150), (3, 450), (6, 900), (12, 1825)];
 impl Frame {
     /// Where a moment lies, as the text of a percentage with four decimals; moments outside go to the edge.
     pub fn x(&self, second: i64) -> String {
-        percent(second.clamp(self.from, self.to) - self.from, self.to - self.from)
+        fixed(self.parts(second))
     }
 
-    /// How wide a stretch is, clipped to the frame.
+    /// How wide a stretch is, clipped to the frame. It is the difference of the two printed positions, so
+    /// that neighbours touch exactly and no seam shows between them.
     pub fn width(&self, from: i64, to: i64) -> String {
-        let clipped = to.clamp(self.from, self.to) - from.clamp(self.from, self.to);
-        percent(clipped.max(0), self.to - self.from)
+        fixed((self.parts(to) - self.parts(from)).max(0))
+    }
+
+    fn parts(&self, second: i64) -> i128 {
+        parts(second.clamp(self.from, self.to) - self.from, self.to - self.from)
     }
 
     /// The ticks and their labels.
@@ -124,8 +128,16 @@ impl Frame {
 
 /// `part / whole` in per cent with at most four decimals, cut off; `whole` above 0.
 pub(crate) fn percent(part: i64, whole: i64) -> String {
-    let ppm = i128::from(part) * 1_000_000 / i128::from(whole.max(1));
-    let text = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
+    fixed(parts(part, whole))
+}
+
+/// Millionths of the whole, cut off.
+fn parts(part: i64, whole: i64) -> i128 {
+    i128::from(part) * 1_000_000 / i128::from(whole.max(1))
+}
+
+fn fixed(millionths: i128) -> String {
+    let text = format!("{}.{:04}", millionths / 10_000, millionths % 10_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
