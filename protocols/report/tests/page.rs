@@ -1,6 +1,8 @@
 //! The page of a hand-made document: what must hold whatever verification will put into it. The pages are
 //! left in cargo's directory for test output, to be looked at.
 
+#![expect(clippy::unwrap_used, clippy::too_many_lines, reason = "a test, and one long hand-made document")]
+
 use report::chart::{Fill, Frame, energy, timeline};
 use report::model::{
     Bar, Document, Fact, Finding, KpiBlock, LegendEntry, Level, MachineRow, Missing, Step, Verdict,
@@ -239,8 +241,7 @@ fn a_hostile_machine_name_stays_text_and_cannot_turn_the_page_round() {
 fn the_page_asks_nobody_for_anything() {
     let page = page(Lang::Zh);
     let foreign = page.matches("://").count();
-    let inert =
-        page.matches("http://www.w3.org/2000/svg").count() + page.matches("https://evil.example").count();
+    let inert = page.matches("http://www.w3.org/2000/svg").count() + page.matches("://evil").count();
     assert_eq!(foreign, inert, "an address that is neither a name space nor escaped text");
     for word in ["<link", "@import", "<iframe", "url(http", "<object", " src=\"", "<a "] {
         assert!(!page.contains(word), "{word}");
