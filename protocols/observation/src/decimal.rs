@@ -6,7 +6,10 @@ use std::fmt;
 use std::str::FromStr;
 
 /// `mantissa × 10^exponent`, exact. Equality and order are those of the value, so `1.0 == 1`.
-#[derive(Clone, Copy, Debug)]
+///
+/// Serialised as its text, which every format keeps exactly.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Decimal {
     mantissa: i128,
     exponent: i8,
@@ -112,6 +115,20 @@ impl From<i64> for Decimal {
 impl From<u64> for Decimal {
     fn from(n: u64) -> Self {
         Self::new(i128::from(n), 0).unwrap_or(Self::ZERO)
+    }
+}
+
+impl From<Decimal> for String {
+    fn from(d: Decimal) -> Self {
+        d.to_string()
+    }
+}
+
+impl TryFrom<String> for Decimal {
+    type Error = DecimalError;
+
+    fn try_from(s: String) -> Result<Self, DecimalError> {
+        s.parse()
     }
 }
 
@@ -239,6 +256,15 @@ mod tests {
         assert_eq!(scaled.at_exponent(-3), Some(i128::from(u64::MAX)));
         assert_eq!(scaled.at_exponent(0), None);
         assert_eq!(scaled.floor_at_exponent(0), Some(18_446_744_073_709_551));
+    }
+
+    #[test]
+    fn a_decimal_is_serialised_as_its_text() {
+        let d: Decimal = "18446744073709551.615".parse().unwrap();
+        let json = serde_json::to_string(&d).unwrap();
+        assert_eq!(json, "\"18446744073709551.615\"");
+        assert_eq!(serde_json::from_str::<Decimal>(&json).unwrap(), d);
+        assert!(serde_json::from_str::<Decimal>("\"1.\"").is_err());
     }
 
     proptest! {

@@ -11,8 +11,10 @@ pub use decimal::{Decimal, DecimalError};
 pub use quality::{Quality, Reason};
 pub use time::{Mono, Utc};
 
+use serde::{Deserialize, Serialize};
+
 /// What a point was read as.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Value {
     /// A coil, discrete input or boolean node.
     Bool(bool),
@@ -34,12 +36,12 @@ impl Value {
 }
 
 /// Index of a point among the points of one agent, given by the agent when it loads its configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PointId(pub u32);
 
 /// One attempt to learn a point's value, successful or not. A failed read is an observation with bad
 /// quality and no value, never a hole and never the previous value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
     /// Which point.
     pub point: PointId,
@@ -89,7 +91,7 @@ impl Observation {
 }
 
 /// Both clocks read at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instant {
     /// Wall clock.
     pub utc: Utc,

@@ -1,9 +1,10 @@
 //! Whether a value may be believed. Quality is data: it is journalled, windowed and signed with the value.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The three classes every protocol's status is mapped to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Quality {
     /// The device answered and vouches for the value.
     Good,
@@ -21,7 +22,7 @@ impl Quality {
 }
 
 /// Why a value is not good. Codes of the device are kept whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Reason {
     /// No connection to the device, or the connection broke before the answer.
     Disconnected,
