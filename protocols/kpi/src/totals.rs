@@ -1,0 +1,375 @@
+//! Totals of one machine, kept per cell between two cuts: what windows add up to. Memory is O(cells), however
+//! many windows go in. Totals of neighbouring stretches append to what one walk over both would give.
+//!
+//! Nothing here decides which windows may be counted, and nothing here divides.
+
+use std::collections::BTreeMap;
+
+use crate::amount::AmountQuality;
+use crate::calendar::{Calendar, SLOTS};
+use crate::chain::{Booking, Chain, CounterBreak, QUANTITIES, Quantity};
+use crate::leaf::LEAVES;
+use crate::period::{Cuts, Period};
+use crate::times::Times;
+use crate::window::MachineWindow;
+
+/// How a signed window is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// It may be counted. Otherwise it is signed but its content is not used: late, or its mapping is not
+    /// approved; then its states are UNKNOWN and its registers are not believed.
+    pub counted: bool,
+    /// It is the first window its stream ever signed.
+    pub opening: bool,
+}
+
+/// A signed stretch without windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hole {
+    /// The box was off.
+    Down,
+    /// Windows were made and lost; the loss is signed.
+    Loss,
+}
+
+/// What one cell adds up to. All times in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// Time in each leaf, by slot; of counted windows only.
+    pub states_ms: [[u64; LEAVES]; SLOTS],
+    /// Time of counted windows.
+    pub counted_ms: u64,
+    /// Time of windows that are signed but not counted.
+    pub uncounted_ms: u64,
+    /// Signed down time.
+    pub down_ms: u64,
+    /// Signed losses.
+    pub loss_ms: u64,
+    /// Reads that were due.
+    pub reads_expected: u64,
+    /// Reads answered well.
+    pub reads_good: u64,
+    /// Values that changed.
+    pub changed: u64,
+    /// Sessions alive or established, summed over windows.
+    pub sessions: u64,
+    /// A window saw another identity than the roster's.
+    pub identity_differs: bool,
+    /// Time connected.
+    pub connected_ms: u64,
+    /// Time cutting.
+    pub cutting_ms: u64,
+    /// Time of dry run.
+    pub dry_run_ms: u64,
+    /// Time of warm-up.
+    pub warmup_ms: u64,
+    /// Time with the spindle turning.
+    pub spindle_ms: u64,
+    /// Entries into FAULT.
+    pub fault_count: u64,
+    /// What lies wholly within this cell, by quantity.
+    pub amounts: [CellAmount; QUANTITIES],
+}
+
+/// The part of an amount that lies wholly within one cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CellAmount {
+    /// Sum of known differences, mWh or pieces.
+    pub sum: u128,
+    /// Seconds those differences cover.
+    pub covered_s: u64,
+    /// Some stretch within this cell is unknown: anything upwards may have to be added.
+    pub unknown: bool,
+    /// Some of it was integrated from power.
+    pub integrated: bool,
+}
+
+/// An amount over a stretch that crosses a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The stretch.
+    pub over: Period,
+    /// The amount, or `None` when it is unknown.
+    pub amount: Option<u64>,
+}
+
+/// An amount over a period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AmountBounds {
+    /// Least amount.
+    pub lower: u128,
+    /// Greatest amount; `None` when nothing bounds it.
+    pub upper: Option<u128>,
+    /// Seconds of the period that known differences cover.
+    pub covered_s: u64,
+    /// Some of it was integrated from power.
+    pub integrated: bool,
+}
+
+/// What one window booked, by quantity.
+pub type Booked = [Booking; QUANTITIES];
+
+/// A window or hole that does not follow what was already added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("time from {from} (UTC s) is added, but time up to {reach} already was")]
+pub struct OrderError {
+    /// Start of the window or hole, UTC s.
+    pub from: i64,
+    /// End of the time already added, UTC s.
+    pub reach: i64,
+}
+
+/// Totals of one machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MachineTotals {
+    measured: [bool; QUANTITIES],
+    cells: BTreeMap<i64, (Period, Cell)>,
+    chains: [Chain; QUANTITIES],
+    spans: [Vec<Span>; QUANTITIES],
+    begin: Option<i64>,
+    reach: Option<i64>,
+}
+
+impl MachineTotals {
+    /// Totals of a machine that measures the quantities its roster says.
+    pub fn new(measured: [bool; QUANTITIES]) -> Self {
+        Self { measured, ..Self::default() }
+    }
+
+    /// Whether the roster says that the machine measures a quantity.
+    pub fn measures(&self, quantity: Quantity) -> bool {
+        self.measured[quantity.index()]
+    }
+
+    /// The end of the time added so far, UTC s.
+    pub fn reach(&self) -> Option<i64> {
+        self.reach
+    }
+
+    /// Adds the window that starts at `t` (UTC s, on the window grid). Windows come in order of time; one that
+    /// was already added is refused and changes nothing.
+    pub fn window(
+        &mut self,
+        cuts: &Cuts,
+        calendar: &Calendar,
+        t: i64,
+        window: &MachineWindow,
+        breaks: &[CounterBreak],
+        standing: Standing,
+    ) -> Result<Booked, OrderError> {
+        let to = t + cuts.step_s();
+        self.follow(t, to)?;
+        let slot = calendar.slot(t).index();
+        let cell = self.cell(cuts, t);
+        if standing.counted {
+            cell.count(window, slot, cuts.step_s());
+        } else {
+            cell.uncounted_ms += ms(cuts.step_s());
+        }
+        Ok(self.book(cuts, t, to, window, breaks, standing))
+    }
+
+    fn book(
+        &mut self,
+        cuts: &Cuts,
+        from: i64,
+        to: i64,
+        window: &MachineWindow,
+        breaks: &[CounterBreak],
+        Standing { counted, opening }: Standing,
+    ) -> Booked {
+        let amounts = [window.energy, window.parts, window.good_parts];
+        let mut booked = [Booking::Nothing; QUANTITIES];
+        for quantity in Quantity::ALL {
+            let i = quantity.index();
+            if !self.measured[i] {
+                continue;
+            }
+            let flags = (counted, opening);
+            booked[i] = self.chains[i].window(from, to, amounts[i], breaks, quantity, flags);
+            self.enter(cuts, quantity, booked[i]);
+            if amounts[i].quality == AmountQuality::Integrated {
+                self.cell(cuts, from).amounts[i].integrated = true;
+            }
+        }
+        booked
+    }
+
+    /// Adds a signed stretch without windows, `[from, to)` in UTC s.
+    pub fn hole(&mut self, cuts: &Cuts, kind: Hole, from: i64, to: i64) -> Result<(), OrderError> {
+        self.follow(from, to)?;
+        for over in cuts.cells(Period { from, to }).filter_map(|c| c.overlap(Period { from, to })) {
+            let cell = self.cell(cuts, over.from);
+            match kind {
+                Hole::Down => cell.down_ms += over.ms(),
+                Hole::Loss => cell.loss_ms += over.ms(),
+            }
+        }
+        for chain in &mut self.chains {
+            chain.signed_hole(from, to);
+        }
+        Ok(())
+    }
+
+    /// Appends totals of the same machine over later time, made with the same cuts.
+    pub fn append(&mut self, cuts: &Cuts, later: Self) -> Result<(), OrderError> {
+        let Some(reach) = later.reach else { return Ok(()) };
+        self.follow(later.begin.unwrap_or(reach), reach)?;
+        for (from, (period, cell)) in later.cells {
+            let (_, own) = self.cells.entry(from).or_insert_with(|| (period, Cell::default()));
+            own.add(&cell);
+        }
+        for quantity in Quantity::ALL {
+            let i = quantity.index();
+            let seam = self.chains[i].append(&later.chains[i]);
+            self.enter(cuts, quantity, seam);
+            self.spans[i].extend_from_slice(&later.spans[i]);
+        }
+        Ok(())
+    }
+
+    /// The cells and their stretches, in order.
+    pub fn cells(&self) -> impl Iterator<Item = (Period, &Cell)> {
+        self.cells.values().map(|(period, cell)| (*period, cell))
+    }
+
+    /// The cell that starts at `from`, if anything fell into it.
+    pub fn cell_at(&self, from: i64) -> Option<&Cell> {
+        self.cells.get(&from).map(|(_, cell)| cell)
+    }
+
+    /// Where sums of a quantity start: the end of its first reading's window, UTC s.
+    pub fn sums_start(&self, quantity: Quantity) -> Option<i64> {
+        self.chains[quantity.index()].sums_start()
+    }
+
+    /// Times over a period that is made of whole cells. What no counted window covers is unknown.
+    pub fn times(&self, cuts: &Cuts, calendar: &Calendar, period: Period) -> Times {
+        let mut times = Times::default();
+        for over in cuts.cells(period) {
+            let none = [[0; LEAVES]; SLOTS];
+            let states = self.cell_at(over.from).map_or(&none, |cell| &cell.states_ms);
+            times += Times::new(states, calendar.slots_ms(over));
+        }
+        times
+    }
+
+    /// An amount over a period that is made of whole cells, in mWh or pieces. An amount over a stretch that
+    /// crosses the period's boundary may lie on either side of it; where nothing was read, nothing bounds it.
+    pub fn amount(&self, quantity: Quantity, period: Period) -> AmountBounds {
+        let i = quantity.index();
+        let mut bounds = AmountBounds { upper: Some(0), ..AmountBounds::default() };
+        for (_, (_, cell)) in self.cells.range(period.from..period.to) {
+            let amount = cell.amounts[i];
+            bounds.lower += amount.sum;
+            bounds.covered_s += amount.covered_s;
+            bounds.integrated |= amount.integrated;
+            bounds.upper = bounds.upper.filter(|_| !amount.unknown).map(|u| u + amount.sum);
+        }
+        for span in &self.spans[i] {
+            let Some(inside) = period.overlap(span.over) else { continue };
+            let amount = span.amount.map(u128::from);
+            bounds.upper = bounds.upper.zip(amount).map(|(u, a)| u + a);
+            if let (true, Some(amount)) = (inside == span.over, amount) {
+                bounds.lower += amount;
+                bounds.covered_s += inside.seconds();
+            }
+        }
+        let covered =
+            self.chains[i].covers().is_some_and(|(from, to)| from <= period.from && period.to <= to);
+        if !covered {
+            bounds.upper = None;
+        }
+        bounds
+    }
+
+    fn follow(&mut self, from: i64, to: i64) -> Result<(), OrderError> {
+        if let Some(reach) = self.reach.filter(|&reach| from < reach) {
+            return Err(OrderError { from, reach });
+        }
+        self.begin = self.begin.or(Some(from));
+        self.reach = Some(to);
+        Ok(())
+    }
+
+    fn cell(&mut self, cuts: &Cuts, t: i64) -> &mut Cell {
+        // Windows come in order of time, so the last cell is nearly always the one.
+        let from = match self.cells.last_key_value() {
+            Some((&from, (period, _))) if period.from <= t && t < period.to => from,
+            _ => cuts.cell(t).from,
+        };
+        &mut self.cells.entry(from).or_insert_with(|| (cuts.cell(t), Cell::default())).1
+    }
+
+    fn enter(&mut self, cuts: &Cuts, quantity: Quantity, booking: Booking) {
+        let (from, to, amount) = match booking {
+            Booking::Nothing => return,
+            Booking::Known { from, to, amount } => (from, to, Some(amount)),
+            Booking::Unknown { from, to, .. } => (from, to, None),
+        };
+        let over = Period { from, to };
+        if !cuts.cell(from).contains(over) {
+            self.spans[quantity.index()].push(Span { over, amount });
+            return;
+        }
+        let cell = &mut self.cell(cuts, from).amounts[quantity.index()];
+        match amount {
+            Some(amount) => {
+                cell.sum += u128::from(amount);
+                cell.covered_s += over.seconds();
+            }
+            None => cell.unknown = true,
+        }
+    }
+}
+
+impl Cell {
+    fn count(&mut self, window: &MachineWindow, slot: usize, step_s: i64) {
+        for (total, &ms) in self.states_ms[slot].iter_mut().zip(&window.states_ms) {
+            *total += u64::from(ms);
+        }
+        self.counted_ms += ms(step_s);
+        self.reads_expected += u64::from(window.reads_expected);
+        self.reads_good += u64::from(window.reads_good);
+        self.changed += u64::from(window.changed);
+        self.sessions += u64::from(window.sessions);
+        self.identity_differs |= window.identity == 2;
+        self.connected_ms += u64::from(window.connected_ms);
+        self.cutting_ms += u64::from(window.cutting_ms);
+        self.dry_run_ms += u64::from(window.dry_run_ms);
+        self.warmup_ms += u64::from(window.warmup_ms);
+        self.spindle_ms += u64::from(window.spindle_ms);
+        self.fault_count += u64::from(window.fault_count);
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (own, others) in self.states_ms.iter_mut().flatten().zip(other.states_ms.iter().flatten()) {
+            *own += others;
+        }
+        self.counted_ms += other.counted_ms;
+        self.uncounted_ms += other.uncounted_ms;
+        self.down_ms += other.down_ms;
+        self.loss_ms += other.loss_ms;
+        self.reads_expected += other.reads_expected;
+        self.reads_good += other.reads_good;
+        self.changed += other.changed;
+        self.sessions += other.sessions;
+        self.identity_differs |= other.identity_differs;
+        self.connected_ms += other.connected_ms;
+        self.cutting_ms += other.cutting_ms;
+        self.dry_run_ms += other.dry_run_ms;
+        self.warmup_ms += other.warmup_ms;
+        self.spindle_ms += other.spindle_ms;
+        self.fault_count += other.fault_count;
+        for (own, others) in self.amounts.iter_mut().zip(&other.amounts) {
+            own.sum += others.sum;
+            own.covered_s += others.covered_s;
+            own.unknown |= others.unknown;
+            own.integrated |= others.integrated;
+        }
+    }
+}
+
+fn ms(seconds: i64) -> u64 {
+    u64::try_from(seconds).unwrap_or(0) * 1000
+}
