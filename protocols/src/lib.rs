@@ -4,6 +4,7 @@
 //! No module writes to a machine, keeps a last value, or computes anything from what it reads.
 
 pub mod backoff;
+mod feed;
 pub mod fields;
 #[cfg(feature = "modbus")]
 pub mod modbus;
