@@ -1,0 +1,22 @@
+//! What keeps a verification from being carried out at all. A bundle that is wrong is no error: it is a report
+//! whose verdict is no.
+
+/// Why no report could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The file could not be read.
+    #[error("the bundle could not be read: {what}; check the disk and try again")]
+    Read {
+        /// What was being read.
+        what: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The bundle is of a kind that this version does not verify.
+    #[error("the bundle is {kind}, which this version does not verify; export a full bundle")]
+    Kind {
+        /// What kind.
+        kind: &'static str,
+    },
+}
