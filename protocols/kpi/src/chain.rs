@@ -155,6 +155,11 @@ impl Chain {
         self.tile(from, to);
     }
 
+    /// Makes the next difference worthless.
+    pub fn spoil(&mut self) {
+        self.hole = true;
+    }
+
     fn tile(&mut self, from: i64, to: i64) {
         match self.reach {
             None => self.start = Some(from),

@@ -37,7 +37,7 @@ pub struct Subject<'a> {
 /// What figures are computed over.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
-    /// The period; made of whole cells of `cuts`.
+    /// The period; see [`MachineTotals::cells_of`] for what it may be.
     pub period: Period,
     /// The cuts the totals were made with.
     pub cuts: &'a Cuts,
@@ -145,7 +145,7 @@ impl<'a> Boundary<'a> {
     }
 
     fn energy(&self, scope: Scope<'_>, kpi: &mut Kpi) {
-        let energy = self.amount(Quantity::Energy, scope.period);
+        let energy = self.amount(scope, Quantity::Energy);
         let kwh = |mwh: u128| ratio(mwh, MWH_PER_KWH);
         kpi.value = Figure::Interval { lower: kwh(energy.lower), upper: energy.upper.map(kwh) };
         kpi.numerator = Some(amount_term("E", "mWh", &energy));
@@ -155,8 +155,8 @@ impl<'a> Boundary<'a> {
     fn energy_per_part(&self, scope: Scope<'_>, kpi: &mut Kpi) {
         let good = self.inside.iter().all(|m| m.totals.measures(Quantity::GoodParts));
         let (quantity, symbol) = if good { (Quantity::GoodParts, "GQ") } else { (Quantity::Parts, "PQ") };
-        let energy = self.amount(Quantity::Energy, scope.period);
-        let parts = self.amount(quantity, scope.period);
+        let energy = self.amount(scope, Quantity::Energy);
+        let parts = self.amount(scope, quantity);
         let lower = parts.upper.map_or(Some(Rational::zero()), |most| per_part(energy.lower, most));
         kpi.value = match lower {
             Some(lower) => {
@@ -180,10 +180,11 @@ impl<'a> Boundary<'a> {
         kpi.provisional = open > ratio(n, d).0;
     }
 
-    fn amount(&self, quantity: Quantity, period: Period) -> AmountBounds {
+    fn amount(&self, scope: Scope<'_>, quantity: Quantity) -> AmountBounds {
+        let Scope { cuts, period, .. } = scope;
         let mut sum = AmountBounds { upper: Some(0), ..AmountBounds::default() };
         for machine in &self.inside {
-            let one = machine.totals.amount(quantity, period);
+            let one = machine.totals.amount(cuts, quantity, period);
             sum.lower += one.lower;
             sum.upper = sum.upper.zip(one.upper).map(|(a, b)| a + b);
             sum.covered_s += one.covered_s;
@@ -202,7 +203,7 @@ impl<'a> Boundary<'a> {
                 upper += one.upper;
             }
             days += one.days;
-            let cells = scope.cuts.cells(scope.period).filter_map(|c| machine.totals.cell_at(c.from));
+            let cells = machine.totals.cells_of(scope.cuts, scope.period).filter_map(|(_, cell)| cell);
             signed_ms += cells.map(|c| c.counted_ms + c.down_ms).sum::<u64>();
         }
         let bounds = Rational::ratio(lower, days).zip(Rational::ratio(upper, days));

@@ -40,12 +40,12 @@ pub fn connected(cell: Option<&Cell>, length_ms: u64) -> (bool, bool) {
 /// Counts the days of a period. A day that the period cuts counts as a day of the length that is inside.
 pub fn days(totals: &MachineTotals, cuts: &Cuts, calendar: &Calendar, period: Period) -> ConnectedDays {
     let mut days = ConnectedDays::default();
-    for over in cuts.cells(period) {
+    for (over, cell) in totals.cells_of(cuts, period) {
         let [ordered, unordered, ..] = calendar.slots_ms(over);
         if ordered + unordered == 0 {
             continue;
         }
-        let (certain, possible) = connected(totals.cell_at(over.from), over.ms());
+        let (certain, possible) = connected(cell, over.ms());
         days.days += 1;
         days.lower += u64::from(certain);
         days.upper += u64::from(possible);

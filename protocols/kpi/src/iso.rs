@@ -56,14 +56,15 @@ mod tests {
     use crate::round::{Rounding, decimal};
     use num_bigint::BigInt;
 
-    fn times(pbt: u64, apt: u64, aust: u64, adet: u64, adot: u64) -> Times {
-        let unknown_ms = pbt - apt - aust - adet - adot;
+    /// Milliseconds of PBT, then of what is known in it: APT, AUST, ADET, ADOT.
+    fn times(pbt: u64, apt: u64, aust: u64, delay: u64, down: u64) -> Times {
+        let unknown_ms = pbt - apt - aust - delay - down;
         Times {
             pbt_ms: pbt,
             apt_ms: apt,
             aust_ms: aust,
-            adet_ms: adet,
-            adot_ms: adot,
+            adet_ms: delay,
+            adot_ms: down,
             unknown_ms,
             ..Times::default()
         }

@@ -19,6 +19,8 @@ pub mod figure;
 pub mod iso;
 pub mod leaf;
 pub mod period;
+#[cfg(test)]
+mod properties;
 pub mod rational;
 pub mod round;
 pub mod times;

@@ -243,23 +243,40 @@ impl MachineTotals {
         self.chains[quantity.index()].sums_start()
     }
 
-    /// Times over a period that is made of whole cells. What no counted window covers is unknown.
+    /// Times over a period. What no counted window covers is unknown.
     pub fn times(&self, cuts: &Cuts, calendar: &Calendar, period: Period) -> Times {
         let mut times = Times::default();
-        for over in cuts.cells(period) {
+        for (over, cell) in self.cells_of(cuts, period) {
             let none = [[0; LEAVES]; SLOTS];
-            let states = self.cell_at(over.from).map_or(&none, |cell| &cell.states_ms);
+            let states = cell.map_or(&none, |cell| &cell.states_ms);
             times += Times::new(states, calendar.slots_ms(over));
         }
         times
     }
 
-    /// An amount over a period that is made of whole cells, in mWh or pieces. An amount over a stretch that
-    /// crosses the period's boundary may lie on either side of it; where nothing was read, nothing bounds it.
-    pub fn amount(&self, quantity: Quantity, period: Period) -> AmountBounds {
+    /// The stretches of a period between cuts, each with its cell if anything fell into it.
+    ///
+    /// A boundary of `period` that is no cut is allowed only where nothing was added beyond it, as with the
+    /// extent of all that was added: cells are never split.
+    pub fn cells_of<'a>(
+        &'a self,
+        cuts: &'a Cuts,
+        period: Period,
+    ) -> impl Iterator<Item = (Period, Option<&'a Cell>)> {
+        cuts.cells(period).filter_map(move |cell| Some((cell.overlap(period)?, self.cell_at(cell.from))))
+    }
+
+    /// Makes the next difference of a quantity worthless: its counter broke where no window can say how.
+    pub fn spoil(&mut self, quantity: Quantity) {
+        self.chains[quantity.index()].spoil();
+    }
+
+    /// An amount over a period, in mWh or pieces. An amount over a stretch that crosses the period's boundary
+    /// may lie on either side of it; where nothing was read, nothing bounds it.
+    pub fn amount(&self, cuts: &Cuts, quantity: Quantity, period: Period) -> AmountBounds {
         let i = quantity.index();
         let mut bounds = AmountBounds { upper: Some(0), ..AmountBounds::default() };
-        for (_, (_, cell)) in self.cells.range(period.from..period.to) {
+        for cell in self.cells_of(cuts, period).filter_map(|(_, cell)| cell) {
             let amount = cell.amounts[i];
             bounds.lower += amount.sum;
             bounds.covered_s += amount.covered_s;

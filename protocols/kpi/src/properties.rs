@@ -2,10 +2,10 @@
 //! not matter how the windows were split, merged or interleaved. The evidence is made by a small honest agent
 //! that knows the true counters, reads them or fails to, is switched off and on, and meets counter resets.
 
-use kpi::chain::CounterBreak;
-use kpi::figure::EvidenceClass;
-use kpi::totals::{Hole, MachineTotals, Standing};
-use kpi::{
+use crate::chain::CounterBreak;
+use crate::figure::EvidenceClass;
+use crate::totals::{Hole, MachineTotals, Standing};
+use crate::{
     Amount, AmountQuality, Better, Calendar, Cuts, Figure, Kpi, KpiId, Leaf, MachineWindow, Period, Quantity,
     Rational, Scope, Subject, kpis,
 };
@@ -191,7 +191,7 @@ proptest! {
                 over.from <= tile.from && tile.from < over.to && Some(*i) != opening
             });
             let truth: u128 = inside.map(|(_, (_, step))| u128::from(step.energy)).sum();
-            let bounds = totals.amount(Quantity::Energy, over);
+            let bounds = totals.amount(&cuts, Quantity::Energy, over);
             prop_assert!(bounds.lower <= truth, "{} > {}", bounds.lower, truth);
             if let Some(upper) = bounds.upper {
                 prop_assert!(truth <= upper, "{} > {}", truth, upper);
@@ -245,16 +245,16 @@ proptest! {
         let period = period(story.len());
         let cuts = cuts(period);
         let totals = total(&cuts, &sign(&story));
-        let mut times = kpi::Times::default();
+        let mut times = crate::Times::default();
         let (mut lower, mut upper) = (0, Some(0));
         for day in cuts.cells(period) {
             times += totals.times(&cuts, &CALENDAR, day);
-            let amount = totals.amount(Quantity::Energy, day);
+            let amount = totals.amount(&cuts, Quantity::Energy, day);
             lower += amount.lower;
             upper = upper.zip(amount.upper).map(|(a, b)| a + b);
         }
         prop_assert_eq!(times, totals.times(&cuts, &CALENDAR, period));
-        let whole = totals.amount(Quantity::Energy, period);
+        let whole = totals.amount(&cuts, Quantity::Energy, period);
         prop_assert!(lower <= whole.lower);
         prop_assert!(upper.is_none_or(|sum| whole.upper.is_some_and(|upper| upper <= sum)));
     }
@@ -306,11 +306,11 @@ fn nothing_produced_is_no_figure_and_no_meter_is_no_zero() {
     let cuts = cuts(period);
     let totals = total(&cuts, &sign(&[idle.clone(), idle]));
     let kpis = figures(&cuts, period, &[&totals]);
-    let no_output = Figure::Undefined { reason: kpi::Undefined::NoOutput };
+    let no_output = Figure::Undefined { reason: crate::Undefined::NoOutput };
     assert_eq!(value(&kpis, KpiId::EnergyPerPart), no_output);
     let bare = MachineTotals::new([false, false, false]);
     let kpis = figures(&cuts, period, &[&bare]);
-    let not_measured = Figure::Undefined { reason: kpi::Undefined::NotMeasured };
+    let not_measured = Figure::Undefined { reason: crate::Undefined::NotMeasured };
     assert_eq!(value(&kpis, KpiId::Energy), not_measured);
 }
 
@@ -324,7 +324,7 @@ fn a_gap_across_midnight_gives_each_day_an_interval_and_the_period_a_point() {
     let totals = total(&cuts, &sign(&story));
     let days: Vec<Period> = cuts.cells(period).collect();
     let bounds = |over| {
-        let amount = totals.amount(Quantity::Energy, over);
+        let amount = totals.amount(&cuts, Quantity::Energy, over);
         (amount.lower, amount.upper)
     };
     assert_eq!(days.len(), 2);
