@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use observation::PointId;
+use observation::{Decimal, PointId};
 use serde_json::{Map, Value};
 
 /// One mistake in the tables handed to [`crate::link`].
@@ -136,6 +136,25 @@ impl<'a> Fields<'a> {
         default
     }
 
+    /// An exact factor other than zero, as a text or whole number; one if the key is not there.
+    pub fn scale(&mut self, key: &str) -> Option<Decimal> {
+        let Some(value) = self.value(key) else { return Some(Decimal::from(1i64)) };
+        if value.is_f64() {
+            self.refuse(
+                key,
+                &format!("must be exact, which a float is not; write it in quotes: {key} = \"{value}\""),
+            );
+            return None;
+        }
+        let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+        match text.parse::<Decimal>() {
+            Ok(scale) if scale == Decimal::ZERO => self.refuse(key, "a scale of 0 would make every value 0"),
+            Ok(scale) => return Some(scale),
+            Err(e) => self.refuse(key, &e.to_string()),
+        }
+        None
+    }
+
     /// The content of a secret's file without its trailing line end, if the key is there. It is read once
     /// here so that a wrong path is found by a check without network.
     pub fn secret_file(&mut self, key: &str) -> Option<String> {
@@ -173,6 +192,21 @@ fn parse_duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(unit_ms).map(Duration::from_millis)
+}
+
+/// What follows `scheme://` in an address: `host`, `host:port` or `[v6]:port`.
+pub fn host_and_port(text: &str, default_port: u16) -> Option<(String, u16)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(v6) => v6.split_once(']')?,
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let port = match port.strip_prefix(':') {
+        Some(port) => port.parse().ok().filter(|port| *port > 0)?,
+        None if port.is_empty() => default_port,
+        None => return None,
+    };
+    let plausible = !host.is_empty() && !host.contains(['/', '@', ' ']);
+    plausible.then(|| (host.to_owned(), port))
 }
 
 /// The known word most like `word`, if one is like it enough to be what was meant.
@@ -241,6 +275,25 @@ mod tests {
             },
             &["poll: 5ms is not within 10ms to 3600s"],
         );
+    }
+
+    #[track_caller]
+    fn target(address: &str, want: Option<(&str, u16)>) {
+        assert_eq!(
+            host_and_port(address, 502),
+            want.map(|(host, port)| (host.to_owned(), port)),
+            "{address}"
+        );
+    }
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        target("192.0.2.10:1502", Some(("192.0.2.10", 1502)));
+        target("meter.example", Some(("meter.example", 502)));
+        target("[2001:db8::1]:1502", Some(("2001:db8::1", 1502)));
+        for bad in ["", "a:0", "a:70000", "a:502/x", "[::1]502", "user@a", ":502"] {
+            target(bad, None);
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use observation::{Clock, PointId};
 use serde_json::Value;
 
 use crate::feed::Feed;
-use crate::fields::Fields;
+use crate::fields::{Fields, host_and_port};
 use crate::{Batch, Configured, Expectation, Link, LinkConfigError, LinkError, Receipt, Source};
 use address::Address;
 use plan::{Limits, MAX_BITS, MAX_REGISTERS, Point, Request};
@@ -65,7 +65,7 @@ fn read(fields: &mut Fields<'_>) -> Option<Settings> {
     let second = Duration::from_secs(1);
     let address = fields.required_text("address", "tcp://192.0.2.10:502");
     let target = address.and_then(|address| {
-        let target = host_and_port(address);
+        let target = address.strip_prefix("tcp://").and_then(|rest| host_and_port(rest, DEFAULT_PORT));
         if target.is_none() {
             let message = format!("{address:?} must be a host and a port, such as \"tcp://192.0.2.10:502\"");
             fields.refuse("address", &message);
@@ -86,22 +86,6 @@ fn read(fields: &mut Fields<'_>) -> Option<Settings> {
     let (host, port) = target?;
     let poll_ms = u32::try_from(poll.as_millis()).ok()?;
     Some(Settings { address: address?.to_owned(), host, port, poll_ms, timeout, limits })
-}
-
-/// `tcp://host`, `tcp://host:port` or `tcp://[v6]:port`.
-fn host_and_port(address: &str) -> Option<(String, u16)> {
-    let rest = address.strip_prefix("tcp://")?;
-    let (host, port) = match rest.strip_prefix('[') {
-        Some(v6) => v6.split_once(']')?,
-        None => rest.split_at(rest.find(':').unwrap_or(rest.len())),
-    };
-    let port = match port.strip_prefix(':') {
-        Some(port) => port.parse().ok().filter(|port| *port > 0)?,
-        None if port.is_empty() => DEFAULT_PORT,
-        None => return None,
-    };
-    let plausible = !host.is_empty() && !host.contains(['/', '@', ' ']);
-    plausible.then(|| (host.to_owned(), port))
 }
 
 /// Builds a link from its tables.
@@ -193,23 +177,6 @@ impl Source for ModbusSource {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[track_caller]
-    fn target(address: &str, want: Option<(&str, u16)>) {
-        assert_eq!(host_and_port(address), want.map(|(host, port)| (host.to_owned(), port)), "{address}");
-    }
-
-    #[test]
-    fn an_address_is_a_host_and_a_port() {
-        target("tcp://192.0.2.10:502", Some(("192.0.2.10", 502)));
-        target("tcp://meter.example", Some(("meter.example", 502)));
-        target("tcp://[2001:db8::1]:1502", Some(("2001:db8::1", 1502)));
-        for bad in
-            ["192.0.2.10:502", "tcp://", "tcp://a:0", "tcp://a:70000", "tcp://a:502/x", "tcp://[::1]502"]
-        {
-            target(bad, None);
-        }
-    }
 
     #[test]
     fn pain_23_every_mistake_of_a_link_and_its_points_is_listed_at_once() {

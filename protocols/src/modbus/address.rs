@@ -327,7 +327,7 @@ fn read_number(fields: &mut Fields<'_>, kind: Kind) -> Option<Reading> {
     if fields.has("length") {
         fields.refuse("length", "the type of a number says its length; leave it out");
     }
-    let scale = read_scale(fields);
+    let scale = fields.scale("scale");
     let order = read_order(fields, kind);
     Some(Reading::Number { kind, order: order?, scale: scale? })
 }
@@ -350,27 +350,6 @@ fn read_order(fields: &mut Fields<'_>, kind: Kind) -> Option<Order> {
         fields.refuse("order", &message);
     }
     fields.word("order", &words)
-}
-
-fn read_scale(fields: &mut Fields<'_>) -> Option<Decimal> {
-    let one = Decimal::from(1i64);
-    let Some(value) = fields.value("scale") else { return Some(one) };
-    if value.is_f64() {
-        fields.refuse(
-            "scale",
-            &format!("must be exact, which a float is not; write it in quotes: scale = \"{value}\""),
-        );
-        return None;
-    }
-    let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-    match text.parse::<Decimal>() {
-        Ok(scale) if scale == Decimal::ZERO => {
-            fields.refuse("scale", "a scale of 0 would make every value 0");
-        }
-        Ok(scale) => return Some(scale),
-        Err(e) => fields.refuse("scale", &e.to_string()),
-    }
-    None
 }
 
 fn read_text(fields: &mut Fields<'_>) -> Option<Reading> {

@@ -1,0 +1,151 @@
+//! What the session needs of an MQTT client, so that the two versions of the protocol differ in one file
+//! each and nowhere else.
+//!
+//! The rules of the client crates stand here once: only one task polls; in it requests are only tried,
+//! never waited for, since the one who would make room is the same task; a client is dropped after its
+//! first error, because it would connect again at once and without a pause.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::Settings;
+use crate::LinkError;
+
+/// Packets beyond this are refused in both directions, bytes. The crates' own default of 10 KiB drops the
+/// connection on a message that is quite usual.
+pub(super) const MAX_PACKET_BYTES: u32 = 1 << 20;
+
+/// Messages a broker may send beyond those acknowledged, where the protocol lets us say so.
+pub(super) const RECEIVE_MAXIMUM: u16 = 64;
+
+/// Requests that may wait for the polling task. Each pending acknowledgement is one of them.
+pub(super) const REQUESTS: usize = 4096;
+
+/// What a broker has sent.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    /// The session stands; whether the broker kept an earlier one.
+    Connected { session_present: bool },
+    /// The answer to a subscription: for each topic in turn, nothing or the reason of its refusal.
+    Subscribed(Vec<Result<(), u8>>),
+    /// A message.
+    Message(Message),
+    /// Keep-alives and acknowledgements that nobody waits for.
+    Other,
+}
+
+/// A message and what is needed to acknowledge it.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) topic: Bytes,
+    pub(super) payload: Bytes,
+    /// The broker kept it from an earlier time.
+    pub(super) retained: bool,
+    /// It was sent before.
+    pub(super) again: bool,
+    /// Nothing for a message that needs none (`QoS` 0).
+    pub(super) ack: Option<Ack>,
+}
+
+/// The acknowledgement of one message, to be sent when it is durable.
+#[derive(Debug)]
+pub(super) enum Ack {
+    V4(rumqttc_v4::ManualAck),
+    V5(rumqttc_v5::ManualAck),
+}
+
+/// The polling half of a client.
+#[async_trait]
+pub(super) trait Wire: Send {
+    /// Waits for the next packet; an error ends the client's life. Not cancel safe.
+    async fn poll(&mut self) -> Result<Incoming, LinkError>;
+
+    /// Subscribes to topics with `QoS` 1.
+    fn subscribe(&self, topics: &[String]) -> Result<(), LinkError>;
+
+    /// Ends a subscription left over from an earlier configuration.
+    fn unsubscribe(&self, topic: &str) -> Result<(), LinkError>;
+
+    /// The half that sends acknowledgements, for another task.
+    fn acknowledger(&self) -> Acknowledger;
+}
+
+/// Sends acknowledgements.
+#[derive(Clone)]
+pub(super) enum Acknowledger {
+    V4(rumqttc_v4::AsyncClient),
+    V5(rumqttc_v5::AsyncClient),
+}
+
+impl Acknowledger {
+    /// Hands the acknowledgement to the polling task, without waiting. `false` if it cannot take it now.
+    pub(super) fn acknowledge(&self, ack: &Ack) -> bool {
+        match (self, ack) {
+            (Self::V4(client), Ack::V4(ack)) => client.try_manual_ack(ack.clone()).is_ok(),
+            (Self::V5(client), Ack::V5(ack)) => client.try_manual_ack(ack.clone()).is_ok(),
+            // An acknowledgement never leaves the source whose client made it.
+            _ => false,
+        }
+    }
+}
+
+/// A refusal by the broker, in the operator's words.
+pub(super) fn refused(settings: &Settings, reason: &str) -> LinkError {
+    let advice = match reason {
+        "BadUserNamePassword" | "NotAuthorized" => {
+            "check `user` and the content of `password_file`, and that the broker lets this user in"
+        }
+        "BadClientId" | "ClientIdentifierNotValid" => "choose another `client_id`",
+        "RefusedProtocolVersion" | "UnsupportedProtocolVersion" => {
+            "set `version` to 4 or 5, as the broker has it"
+        }
+        _ => "look into the broker's log",
+    };
+    LinkError::Refused {
+        address: settings.address.clone(),
+        detail: format!("the broker answered {reason}"),
+        advice: advice.to_owned(),
+    }
+}
+
+/// A failed TLS handshake, in the operator's words.
+pub(super) fn untrusted(settings: &Settings, detail: &str) -> LinkError {
+    let advice = if detail.contains("CertificateRequired") {
+        "the broker wants a client certificate: set `cert_file` and `key_file`"
+    } else if detail.contains("UnknownIssuer") {
+        "set `ca_file` to the certificate of the authority that signed the broker's certificate"
+    } else if detail.contains("NotValidForName") {
+        "use in `address` a name that stands in the broker's certificate"
+    } else {
+        "compare `ca_file`, the broker's certificate and the clocks of both"
+    };
+    LinkError::Refused {
+        address: settings.address.clone(),
+        detail: format!("TLS failed: {detail}"),
+        advice: advice.to_owned(),
+    }
+}
+
+/// An input or output error on the socket, in the operator's words.
+pub(super) fn io(settings: &Settings, error: &std::io::Error) -> LinkError {
+    let address = settings.address.clone();
+    let detail = error.to_string();
+    if detail.contains("CertificateRequired") || error.kind() == std::io::ErrorKind::InvalidData {
+        return untrusted(settings, &detail);
+    }
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused
+        | std::io::ErrorKind::HostUnreachable
+        | std::io::ErrorKind::NetworkUnreachable
+        | std::io::ErrorKind::NotFound => LinkError::Connect { address, detail },
+        _ => LinkError::Broken { address, detail },
+    }
+}
+
+/// The queue of requests is full, or its polling task is gone.
+pub(super) fn full(settings: &Settings, request: &str) -> LinkError {
+    LinkError::Broken {
+        address: settings.address.clone(),
+        detail: format!("{request} found no room in the queue of requests"),
+    }
+}
