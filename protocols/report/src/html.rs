@@ -22,6 +22,11 @@ impl Page<'_> {
         text::visible(text)
     }
 
+    /// The same where nothing at all is an answer too.
+    fn plain(text: &str) -> String {
+        if text.is_empty() { "–".to_owned() } else { text::visible(text) }
+    }
+
     /// The same, cut where the whole stands elsewhere on the page.
     fn short(text: &str) -> String {
         text::clip(&text::visible(text), 28)

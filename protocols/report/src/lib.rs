@@ -3,7 +3,9 @@
 //! Reports take nothing but what verification has let through. Nothing here reads a file, a clock or the
 //! network, and the same input gives the same bytes.
 
+pub mod appendix;
 pub mod chart;
+mod compose;
 pub mod html;
 pub mod lang;
 pub mod model;
@@ -11,4 +13,11 @@ pub mod moment;
 pub mod number;
 pub mod text;
 
+pub use compose::document;
+pub use html::PageError;
 pub use lang::{Lang, UnknownLang};
+
+/// The report as one self-contained HTML page.
+pub fn html(report: &verify::Report, lang: Lang) -> Result<String, PageError> {
+    html::page(&document(report, lang))
+}

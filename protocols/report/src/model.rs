@@ -27,12 +27,16 @@ pub struct Document {
     pub defects: Vec<Finding>,
     /// Missing time, longest first.
     pub missing: Vec<Missing>,
-    /// How many further rows of missing time there are beyond those listed.
-    pub missing_unlisted: usize,
+    /// How many further ranges there are beyond those listed.
+    pub missing_unlisted: u64,
     /// Figures over all machines.
     pub kpis: Vec<KpiBlock>,
-    /// One row a machine.
-    pub machines: Vec<MachineRow>,
+    /// The same figures for the other periods, one column a period.
+    pub periods: Table,
+    /// One row a machine: where it stands and its figures.
+    pub machines: Table,
+    /// One row a machine: time in each leaf state, one column an entry of the legend, which stands for heads.
+    pub states: Table,
     /// What the colours of the timeline mean.
     pub legend: Vec<LegendEntry>,
     /// State timeline, SVG of [`crate::chart`]; empty without data.
@@ -41,6 +45,8 @@ pub struct Document {
     pub energy: String,
     /// What is conspicuous in the data.
     pub findings: Vec<Finding>,
+    /// How many further findings there are beyond those listed.
+    pub findings_unlisted: u64,
     /// Clocks, time evidence, lag.
     pub time: Vec<Fact>,
     /// Calendar, mappings, methods, thresholds.
@@ -184,31 +190,33 @@ impl Bar {
     }
 }
 
-/// One machine's figures.
+/// A table whose first column names its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MachineRow {
-    /// Display name from the roster.
+pub struct Table {
+    /// Heads of all columns, the first one included.
+    pub heads: Vec<Head>,
+    /// The rows.
+    pub rows: Vec<TableRow>,
+}
+
+/// A row of a [`Table`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableRow {
+    /// What the row is about: a name that may be foreign.
     pub name: String,
-    /// Id in the roster.
+    /// A second line under the name, such as an id.
     pub id: String,
-    /// Production line.
-    pub line: String,
-    /// Agent that reads it.
-    pub agent: String,
-    /// Evidence class letter.
-    pub class: String,
-    /// Share of time with known state.
-    pub coverage: String,
-    /// Time in each leaf state, in the order of the legend.
-    pub states: Vec<String>,
-    /// Time without any signed window.
-    pub gap: String,
-    /// Energy with unit.
-    pub energy: String,
-    /// Parts.
-    pub parts: String,
-    /// Connected days, answered reads.
-    pub reads: String,
+    /// The cells beside it, one a head after the first.
+    pub cells: Vec<String>,
+}
+
+/// The head of a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Its words.
+    pub text: String,
+    /// The column holds figures: set flush right and unbroken.
+    pub number: bool,
 }
 
 /// A colour and its meaning.
@@ -229,8 +237,8 @@ pub struct Finding {
     pub level: Level,
     /// What was seen.
     pub text: String,
-    /// Where: file, statement, machine, windows.
-    pub place: String,
+    /// Where: file, statement, machine, windows; one a line.
+    pub places: Vec<String>,
     /// What to ask or do.
     pub ask: String,
 }

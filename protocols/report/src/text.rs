@@ -33,6 +33,63 @@ pub fn clip(text: &str, columns: u32) -> String {
     text.to_owned()
 }
 
+/// Width in half-width columns, as a terminal shows it.
+pub fn columns(text: &str) -> u32 {
+    text.chars().map(quarter_columns).sum::<u32>().div_ceil(4)
+}
+
+/// Lines of at most `width` columns, broken at spaces and between Chinese characters, never before a closing
+/// mark; a single word that is longer is broken where it must be.
+pub fn wrap(text: &str, width: u32) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for piece in pieces(text) {
+        if columns(&line) + columns(piece.trim_end()) > width && !line.is_empty() {
+            lines.push(std::mem::take(&mut line).trim_end().to_owned());
+        }
+        let mut rest = piece;
+        while line.is_empty() && columns(rest.trim_end()) > width {
+            let head = keep(rest, width);
+            rest = rest.strip_prefix(head.as_str()).unwrap_or_default();
+            lines.push(head);
+        }
+        line.push_str(rest);
+    }
+    if !line.trim().is_empty() {
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
+}
+
+/// The stretches between which a line may be broken.
+fn pieces(text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    let mut before: Option<char> = None;
+    for (i, c) in text.char_indices() {
+        let breakable = match before {
+            Some(' ') => c != ' ',
+            Some(b) if OPENING.contains(b) => false,
+            Some(b) => {
+                c != ' ' && !CLOSING.contains(c) && (quarter_columns(b) == 8 || quarter_columns(c) == 8)
+            }
+            None => false,
+        };
+        if breakable {
+            pieces.push(&text[start..i]);
+            start = i;
+        }
+        before = Some(c);
+    }
+    pieces.push(&text[start..]);
+    pieces
+}
+
+/// Marks that never begin a line.
+const CLOSING: &str = "，。、；：？！）》」』】〉”’…—·,.;:?!)%";
+/// Marks that never end one.
+const OPENING: &str = "（《「『【〈“‘(";
+
 /// The five characters with a meaning in HTML and SVG written as entities.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -116,6 +173,19 @@ mod tests {
         assert_eq!(clip("press-03", 8), "press-03");
         assert_eq!(clip("press-0003", 8), "press-0…");
         assert!(clip(&format!("a{}", "\u{301}".repeat(5000)), 10).chars().count() < 60);
+    }
+
+    #[test]
+    fn lines_break_at_spaces_and_between_chinese_characters_but_not_before_a_closing_mark() {
+        for (text, width, want) in [
+            ("one two three", 7, vec!["one two", "three"]),
+            ("证据真实，但不完整", 9, vec!["证据真", "实，但不", "完整"]),
+            ("缺 2 小时", 6, vec!["缺 2", "小时"]),
+            ("abcdefgh", 3, vec!["abc", "def", "gh"]),
+            ("", 5, vec![]),
+        ] {
+            assert_eq!(wrap(text, width), want);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use report::chart::{Fill, Frame, energy, timeline};
 use report::model::{
-    Bar, Document, Fact, Finding, KpiBlock, LegendEntry, Level, MachineRow, Missing, Step, Verdict,
+    Bar, Document, Fact, Finding, Head, KpiBlock, LegendEntry, Level, Missing, Step, Table, TableRow, Verdict,
 };
 use report::{Lang, html};
 
@@ -180,34 +180,54 @@ fn sample(lang: Lang) -> Document {
                 ],
             })
             .collect(),
-        machines: names()
-            .into_iter()
-            .map(|name| MachineRow {
-                name,
-                id: "cnc-01".into(),
-                line: "A".into(),
-                agent: "edge-07".into(),
-                class: "B".into(),
-                coverage: "93.75 %".into(),
-                states: [
-                    "13:20:09", "0:20:00", "", "1:20:00", "", "", "0:00:10", "", "", "0:30:00", "1:30:00",
-                ]
-                .map(String::from)
-                .to_vec(),
-                gap: String::new(),
-                energy: "231.400 kWh".into(),
-                parts: "1,204".into(),
-                reads: "99.98 %".into(),
-            })
-            .collect(),
+        periods: Table::default(),
+        machines: Table {
+            heads: [
+                ("设备", false),
+                ("产线", false),
+                ("采集器", false),
+                ("等级", false),
+                ("开机率 %", true),
+                ("用电量 kWh", true),
+                ("件数", true),
+            ]
+            .map(|(text, number)| Head { text: text.into(), number })
+            .to_vec(),
+            rows: names()
+                .into_iter()
+                .map(|name| TableRow {
+                    name,
+                    id: "cnc-01".into(),
+                    cells: ["A", "edge-07", "B", "60.12 – 71.34", "231.400", "1,204"]
+                        .map(String::from)
+                        .to_vec(),
+                })
+                .collect(),
+        },
+        states: Table {
+            heads: vec![],
+            rows: names()
+                .into_iter()
+                .map(|name| TableRow {
+                    name,
+                    id: String::new(),
+                    cells: [
+                        "13:20:09", "0:20:00", "", "1:20:00", "", "", "0:00:10", "", "", "0:30:00", "1:30:00",
+                    ]
+                    .map(String::from)
+                    .to_vec(),
+                })
+                .collect(),
+        },
         legend: legend(lang),
         timeline,
         energy,
+        findings_unlisted: 0,
         findings: vec![Finding {
             code: "F-CONSTANT".into(),
             level: Level::Caution,
             text: t("电量连续 40 个窗口完全相同", "energy identical in 40 windows in a row"),
-            place: format!("{HOSTILE} · 2026-02-02 20:40:00 – 22:10:00"),
+            places: vec![format!("{HOSTILE} · 2026-02-02 20:40:00 – 22:10:00")],
             ask: t("到现场查看电表。", "Look at the meter on site."),
         }],
         time: vec![Fact::new(lang.t("时钟状态", "Clock"), t("已同步", "synchronised"))],
