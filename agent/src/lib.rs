@@ -1,1 +1,9 @@
-//! Placeholder while the workspace is being laid out.
+//! The agent: reads machines, makes windows of what it read, signs them and pushes them.
+//!
+//! The cores (`state`, `counter`, `validity`, `window`, `statement`) are pure; files, network and clock are
+//! the business of the runtime around them.
+
+pub mod counter;
+pub mod state;
+pub mod validity;
+pub mod window;

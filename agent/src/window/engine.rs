@@ -1,0 +1,567 @@
+//! The window engine of one project: journal records in, closed windows and events out.
+//!
+//! It is a function of its records alone. It has no clock: time is what the records say. Fed with the same
+//! records after a crash it holds the identical open window, whatever the pauses between them were.
+//!
+//! How far it works at a time is bounded by three moments:
+//!
+//! ```text
+//!  … settled ────────── processed ───────── until
+//!        states final        │                 end of the last record
+//!        (longest dwell      the last sign of life of every
+//!         behind processed)  subscribed session
+//! ```
+//!
+//! A window is put out once it has ended before the settled moment; nothing in it can change any more.
+
+use super::input::{Boot, Input, LinkIndex, Record};
+use super::link::LinkState;
+use super::machine::{Around, MachineState};
+use super::output::{ClosedWindow, Event, Output, What};
+use super::plan::Plan;
+use super::timeline::Timeline;
+use crate::state::Segment;
+type Hash = [u8; 32]; //EVIDENCE
+use kpi::{Leaf, MachineWindow};
+use observation::{Mono, PointId, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// The engine.
+#[derive(Debug)]
+pub struct Engine {
+    plan: Arc<Plan>,
+    /// Machine and position of each point.
+    places: HashMap<PointId, (usize, usize)>,
+    /// Longest silence of an unbroken session, by link, where points are subscribed.
+    silence_ms: Vec<Option<u64>>,
+    /// Machines with a point on the link, by link.
+    on_link: Vec<Vec<usize>>,
+    dwell_ms: u64,
+    pub(super) state: State,
+}
+
+/// Everything that is remembered. See `memory.rs` for how it outlives the program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) fingerprint: Hash,
+    configuration: Option<Hash>,
+    timeline: Timeline,
+    processed: Mono,
+    until: Mono,
+    inbox: VecDeque<(Mono, Arrival)>,
+    due: BTreeSet<(Mono, Due)>,
+    links: Vec<LinkState>,
+    pub(super) machines: Vec<MachineState>,
+    /// End of the last window of an engine that was before this one.
+    resumes_at: Option<i64>,
+    /// Windows that end at or before this are in statements already.
+    signed_until: Option<i64>,
+    windows: VecDeque<Held>,
+    events: Vec<Event>,
+    pub(super) outputs: VecDeque<Output>,
+}
+
+/// Something in line to be worked on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Arrival {
+    Input(Input),
+    /// From here on a session is not confirmed.
+    Unconfirmed(LinkIndex),
+}
+
+/// Something that comes due by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Due {
+    /// A value of this machine and position may have reached the end of its validity.
+    Expiry(usize, usize),
+    /// A comparison with an age turns.
+    Age(usize),
+}
+
+/// A window that is not put out yet. The last one is open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Held {
+    start: i64,
+    closed: bool,
+    #[serde(with = "super::memory::rows")]
+    rows: Vec<MachineWindow>,
+}
+
+impl Engine {
+    /// An engine that begins a stream, or continues one whose last window ended at `resumes_at`.
+    pub fn new(plan: Arc<Plan>, resumes_at: Option<Utc>) -> Self {
+        let step = i64::from(plan.step_ms);
+        let floor = (plan.not_before.0.saturating_add(step - 1)).div_euclid(step) * step;
+        let floor = floor.max(resumes_at.map_or(i64::MIN, |end| end.0));
+        let state = State {
+            fingerprint: plan.fingerprint,
+            configuration: None,
+            timeline: Timeline::new(floor),
+            processed: Mono(0),
+            until: Mono(0),
+            inbox: VecDeque::new(),
+            due: BTreeSet::new(),
+            links: vec![LinkState::default(); plan.links],
+            machines: plan.machines.iter().map(|m| MachineState::new(m, Mono(0))).collect(),
+            resumes_at: resumes_at.map(|end| end.0),
+            signed_until: resumes_at.map(|end| end.0),
+            windows: VecDeque::new(),
+            events: vec![],
+            outputs: VecDeque::new(),
+        };
+        Self::with_state(plan, state)
+    }
+
+    pub(super) fn with_state(plan: Arc<Plan>, state: State) -> Self {
+        let mut places = HashMap::new();
+        let mut silence_ms = vec![None; plan.links];
+        let mut on_link = vec![vec![]; plan.links];
+        for (m, machine) in plan.machines.iter().enumerate() {
+            for (p, point) in machine.points.iter().enumerate() {
+                places.insert(point.id, (m, p));
+                let Some(link) = index(point.link, plan.links) else { continue };
+                silence_ms[link] = silence_ms[link].max(point.validity.silence_ms());
+                if !on_link[link].contains(&m) {
+                    on_link[link].push(m);
+                }
+            }
+        }
+        let dwell_ms = plan.machines.iter().map(|m| m.rules.max_dwell_ms()).max().unwrap_or(0);
+        Self { plan, places, silence_ms, on_link, dwell_ms, state }
+    }
+
+    /// Applies a record of the journal.
+    pub fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Boot(boot) => self.boot(boot),
+            Record::Step { inputs, until } => {
+                self.receive(inputs, until.mono);
+                if let Some(step) = self.state.timeline.extend(*until) {
+                    let at = Utc(self.state.timeline.reached());
+                    let what = What::ClockStep { expected: step.expected, shown: step.shown };
+                    self.state.events.push(Event { at, machine: None, what });
+                }
+                self.state.until = self.state.until.max(until.mono);
+                self.work_until(self.horizon());
+                self.put_out(Mono(self.state.processed.0.saturating_sub(self.dwell_ms)));
+            }
+        }
+    }
+
+    /// Ends the engine's time at what it has been told: everything known becomes final. A window that has
+    /// ended comes out; the open one stays open.
+    pub fn finish(&mut self) {
+        for link in 0..self.state.links.len() {
+            if let Some(lost) = self.state.links[link].abandon() {
+                self.queue_unconfirmed(link, lost);
+            }
+        }
+        let end = self.state.inbox.back().map_or(self.state.until, |(at, _)| self.state.until.max(*at));
+        self.work_until(end);
+        self.put_out(end);
+    }
+
+    /// The windows and events that are ready to be signed, in order.
+    pub fn outputs(&self) -> &VecDeque<Output> {
+        &self.state.outputs
+    }
+
+    /// Takes the first `count` outputs out; they are in a statement now.
+    pub fn take(&mut self, count: usize) -> Vec<Output> {
+        self.state.outputs.drain(..count.min(self.state.outputs.len())).collect()
+    }
+
+    /// Events of windows that are not closed yet. At a shutdown they are signed without waiting for it.
+    pub fn take_pending_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.state.events)
+    }
+
+    /// Throws out what has been signed already: everything up to and with the last window that ends at or
+    /// before `end`, and makes none of them again. Used after a restart, when the spool may be ahead of the
+    /// engine's memory.
+    pub fn forget_signed(&mut self, end: Utc) {
+        self.state.signed_until = self.state.signed_until.max(Some(end.0));
+        self.state.timeline.raise_floor(end.0);
+        if self.state.windows.is_empty() {
+            self.state.resumes_at = self.state.resumes_at.max(Some(end.0));
+        }
+        let step = i64::from(self.plan.step_ms);
+        let signed = |output: &Output| match output {
+            Output::Window(w) => w.start.0.saturating_add(step) <= end.0,
+            Output::Event(_) => false,
+        };
+        if let Some(last) = self.state.outputs.iter().rposition(signed) {
+            self.state.outputs.drain(..=last);
+        }
+    }
+
+    /// The state each machine seems to be in now, in the order of the plan; for display, not final.
+    pub fn current(&self) -> Vec<Leaf> {
+        let machines = self.state.machines.iter().zip(&self.plan.machines);
+        machines.map(|(machine, plan)| machine.tracker.current(&plan.rules)).collect()
+    }
+
+    /// Whether window time runs by the monotonic clock because the wall clock jumped implausibly.
+    pub fn disbelieves_wall_clock(&self) -> bool {
+        self.state.timeline.disbelieves_wall_clock()
+    }
+
+    /// Window time reached, which is UTC unless the wall clock is not believed or is behind.
+    pub fn reached(&self) -> Utc {
+        Utc(self.state.timeline.reached())
+    }
+
+    /// Start of the open window.
+    pub fn open_window(&self) -> Option<Utc> {
+        self.state.windows.back().map(|w| Utc(w.start))
+    }
+
+    fn boot(&mut self, boot: &Boot) {
+        self.finish();
+        let from = boot.at.mono;
+        let state = &mut self.state;
+        (state.processed, state.until) = (from, from);
+        state.due.clear();
+        state.links = vec![LinkState::default(); self.plan.links];
+        for (machine, plan) in state.machines.iter_mut().zip(&self.plan.machines) {
+            machine.reboot(plan, from);
+        }
+        state.timeline.boot(boot.at);
+        self.roll(from);
+        let at = Utc(self.state.timeline.reached());
+        let what = What::Boot { version: boot.version.clone(), binary: boot.binary };
+        self.state.events.push(Event { at, machine: None, what });
+        if let Some(before) = self.state.configuration.replace(boot.configuration)
+            && before != boot.configuration
+        {
+            let what = What::Configuration { before, after: boot.configuration };
+            self.state.events.push(Event { at, machine: None, what });
+        }
+        self.put_out(from);
+    }
+
+    /// Puts inputs in line by time and sees how far sessions are confirmed.
+    fn receive(&mut self, inputs: &[Input], until: Mono) {
+        let mut sorted: Vec<&Input> = inputs.iter().collect();
+        sorted.sort_by_key(|input| input.mono());
+        for input in sorted {
+            let link = match input {
+                Input::Observed(link, _)
+                | Input::Alive(link, _)
+                | Input::Up(link, _)
+                | Input::Down(link, _) => *link,
+            };
+            let Some(link) = index(link, self.plan.links) else { continue };
+            if let Some(silence_ms) = self.silence_ms[link]
+                && let Some(lost) = self.state.links[link].receive(input, silence_ms)
+            {
+                self.queue_unconfirmed(link, lost);
+            }
+            self.queue(input.mono(), Arrival::Input(input.clone()));
+        }
+        for link in 0..self.plan.links {
+            if let Some(silence_ms) = self.silence_ms[link]
+                && let Some(lost) = self.state.links[link].wait(until, silence_ms)
+            {
+                self.queue_unconfirmed(link, lost);
+            }
+        }
+    }
+
+    fn queue_unconfirmed(&mut self, link: usize, from: Mono) {
+        if let Ok(link) = u32::try_from(link) {
+            self.queue(from, Arrival::Unconfirmed(LinkIndex(link)));
+        }
+    }
+
+    /// Behind everything of the same moment, and not before what has been worked on.
+    fn queue(&mut self, at: Mono, arrival: Arrival) {
+        let at = at.max(self.state.processed);
+        let place = self.state.inbox.partition_point(|(other, _)| *other <= at);
+        self.state.inbox.insert(place, (at, arrival));
+    }
+
+    fn horizon(&self) -> Mono {
+        let sessions = self.state.links.iter().filter_map(LinkState::horizon);
+        sessions.min().unwrap_or(self.state.until).min(self.state.until).max(self.state.processed)
+    }
+
+    /// Works on everything up to and with `horizon`. At one moment windows end first (they are half-open), then
+    /// values expire, then news comes in.
+    fn work_until(&mut self, horizon: Mono) {
+        let step = i64::from(self.plan.step_ms);
+        self.roll(self.state.processed);
+        loop {
+            let end = self.state.windows.back().and_then(|w| self.state.timeline.when(w.start + step));
+            let due = self.state.due.first().map(|(at, _)| *at);
+            let news = self.state.inbox.front().map(|(at, _)| *at);
+            let Some(next) = [end, due, news].into_iter().flatten().min().filter(|at| *at <= horizon) else {
+                break;
+            };
+            self.state.processed = self.state.processed.max(next);
+            self.roll(next);
+            if end == Some(next) {
+                // The next round looks for the end of the window that has just been opened.
+            } else if due == Some(next) {
+                if let Some((at, due)) = self.state.due.pop_first() {
+                    self.come_due(at, due);
+                }
+            } else if let Some((at, arrival)) = self.state.inbox.pop_front() {
+                self.arrive(at, &arrival);
+            }
+        }
+        self.state.processed = self.state.processed.max(horizon);
+        self.roll(self.state.processed);
+    }
+
+    /// Closes the open window if it has ended, says what was skipped, and opens the next.
+    fn roll(&mut self, now: Mono) {
+        let step = i64::from(self.plan.step_ms);
+        let state = &mut self.state;
+        if !state.timeline.has_started() {
+            return;
+        }
+        let t = state.timeline.at(now);
+        let start = t - t.rem_euclid(step);
+        let next = match state.windows.back() {
+            Some(open) if start <= open.start => return,
+            Some(open) => Some(open.start + step),
+            None => state.resumes_at,
+        };
+        self.close(now);
+        // What is signed already is not called down.
+        if let Some(next) = next.map(|next| next.max(self.state.signed_until.unwrap_or(i64::MIN)))
+            && start > next
+        {
+            let what = What::Down { from: Utc(next), to: Utc(start) };
+            self.state.events.push(Event { at: Utc(start), machine: None, what });
+            self.state.machines.iter_mut().for_each(MachineState::open_after_gap);
+        } else if self.state.windows.is_empty() && next.is_some() {
+            self.state.machines.iter_mut().for_each(MachineState::open_after_gap);
+        }
+        let rows = vec![MachineWindow::default(); self.plan.machines.len()];
+        self.state.windows.push_back(Held { start, closed: false, rows });
+        self.state.resumes_at = None;
+    }
+
+    fn close(&mut self, now: Mono) {
+        let State { timeline, links, machines, windows, .. } = &mut self.state;
+        let step = i64::from(self.plan.step_ms);
+        let sessions: Vec<u32> = links.iter_mut().map(LinkState::roll_sessions).collect();
+        let Some(open) = windows.back_mut() else { return };
+        open.closed = true;
+        for (m, (machine, row)) in machines.iter_mut().zip(&mut open.rows).enumerate() {
+            let plan = &self.plan.machines[m];
+            let around = Around { plan, links, timeline, window: Some((open.start, open.start + step)) };
+            let on_links = self.on_link.iter().zip(&sessions).filter(|(on, _)| on.contains(&m));
+            machine.close(&around, now, on_links.map(|(_, n)| *n).sum(), row);
+        }
+    }
+
+    /// Runs `work` on one machine with everything around it.
+    fn with_machine(&mut self, m: usize, work: impl FnOnce(&mut MachineState, &Around<'_>, &mut Vec<Event>)) {
+        let State { timeline, links, machines, windows, events, .. } = &mut self.state;
+        let step = i64::from(self.plan.step_ms);
+        let window = windows.back().map(|w| (w.start, w.start + step));
+        if let (Some(machine), Some(plan)) = (machines.get_mut(m), self.plan.machines.get(m)) {
+            work(machine, &Around { plan, links, timeline, window }, events);
+        }
+    }
+
+    fn come_due(&mut self, now: Mono, due: Due) {
+        let machine = match due {
+            Due::Expiry(m, p) => {
+                let mut later = None;
+                self.with_machine(m, |machine, around, _| {
+                    let (cell, plan) = (&mut machine.cells[p], &around.plan.points[p]);
+                    cell.due = None;
+                    match cell.expires(plan) {
+                        Some(at) if at > now => later = Some(at),
+                        Some(_) => {
+                            cell.lose(plan, now, true);
+                            machine.evaluate(around, now);
+                        }
+                        None => {}
+                    }
+                });
+                self.schedule_expiry(m, p, later);
+                m
+            }
+            Due::Age(m) => {
+                self.with_machine(m, |machine, around, _| machine.evaluate(around, now));
+                m
+            }
+        };
+        self.schedule_age(machine);
+    }
+
+    fn schedule_expiry(&mut self, m: usize, p: usize, at: Option<Mono>) {
+        let cell = &mut self.state.machines[m].cells[p];
+        if let (Some(at), None) = (at, cell.due) {
+            cell.due = Some(at);
+            self.state.due.insert((at, Due::Expiry(m, p)));
+        }
+    }
+
+    fn schedule_age(&mut self, m: usize) {
+        if let Some(at) = self.state.machines[m].age_due {
+            self.state.due.insert((at, Due::Age(m)));
+        }
+    }
+
+    fn arrive(&mut self, now: Mono, arrival: &Arrival) {
+        match arrival {
+            Arrival::Input(Input::Observed(link, observation)) => {
+                if observation.quality.is_good() {
+                    self.confirm(*link, now);
+                }
+                let Some(&(m, p)) = self.places.get(&observation.point) else { return };
+                self.with_machine(m, |machine, around, events| {
+                    machine.observe(around, p, observation, now, events);
+                });
+                let expires = self.state.machines[m].cells[p].expires(&self.plan.machines[m].points[p]);
+                self.schedule_expiry(m, p, expires);
+                self.schedule_age(m);
+            }
+            Arrival::Input(Input::Alive(link, _)) => self.confirm(*link, now),
+            Arrival::Input(Input::Up(link, _)) => self.change_link(*link, now, true, |link| {
+                (link.up, link.confirmed) = (true, true);
+                link.established += 1;
+            }),
+            Arrival::Input(Input::Down(link, _)) => {
+                self.change_link(*link, now, true, |link| (link.up, link.confirmed) = (false, false));
+            }
+            Arrival::Unconfirmed(link) => self.change_link(*link, now, false, |link| link.confirmed = false),
+        }
+    }
+
+    fn confirm(&mut self, link: LinkIndex, now: Mono) {
+        let stands = index(link, self.plan.links).map(|i| &self.state.links[i]);
+        if stands.is_some_and(|link| link.up && !link.confirmed) {
+            self.change_link(link, now, false, |link| link.confirmed = true);
+        }
+    }
+
+    /// A session's standing changes for every machine that has a point on the link. With `lose`, what was heard
+    /// before is not believed any more: a new session has to say everything again.
+    fn change_link(&mut self, link: LinkIndex, now: Mono, lose: bool, change: impl FnOnce(&mut LinkState)) {
+        let Some(i) = index(link, self.plan.links) else { return };
+        let machines = self.on_link[i].clone();
+        for &m in &machines {
+            self.with_machine(m, |machine, around, _| machine.count_reads(around, now));
+        }
+        change(&mut self.state.links[i]);
+        for &m in &machines {
+            self.with_machine(m, |machine, around, _| {
+                if lose {
+                    machine.lose_link(around, link.0, now);
+                }
+                machine.evaluate(around, now);
+            });
+            self.schedule_age(m);
+        }
+    }
+
+    /// Settles states up to `settled` and puts out the windows that have ended before it.
+    fn put_out(&mut self, settled: Mono) {
+        for m in 0..self.state.machines.len() {
+            let processed = self.state.processed;
+            let mut segments = vec![];
+            self.with_machine(m, |machine, around, _| {
+                machine.tracker.advance(processed, &around.plan.rules);
+                segments = machine.tracker.settle(settled, &around.plan.rules);
+            });
+            for segment in segments {
+                self.book(m, &segment);
+            }
+        }
+        let reached = self.state.timeline.at(settled);
+        let step = i64::from(self.plan.step_ms);
+        while self.state.windows.front().is_some_and(|w| w.closed && w.start + step <= reached) {
+            if let Some(window) = self.state.windows.pop_front() {
+                self.put_out_window(window);
+            }
+        }
+        let counted = self.state.machines.iter().map(|m| m.accrued).min().unwrap_or(settled);
+        self.state.timeline.forget(settled.min(counted));
+    }
+
+    fn book(&mut self, m: usize, segment: &Segment) {
+        let State { timeline, windows, machines, .. } = &mut self.state;
+        let step = i64::from(self.plan.step_ms);
+        for (from, to) in timeline.spans(segment.from, segment.to) {
+            for window in windows.iter_mut() {
+                let ms = to.min(window.start + step) - from.max(window.start);
+                if let Ok(ms) = u32::try_from(ms) {
+                    add(&mut window.rows[m], segment, ms);
+                }
+            }
+        }
+        if segment.leaf == Leaf::Unknown {
+            return;
+        }
+        let fault = segment.leaf == Leaf::Fault;
+        if std::mem::replace(&mut machines[m].in_fault, fault) || !fault {
+            return;
+        }
+        let began = timeline.at(segment.from);
+        if let Some(window) = windows.iter_mut().find(|w| (w.start..w.start + step).contains(&began)) {
+            window.rows[m].fault_count += 1;
+        }
+    }
+
+    fn put_out_window(&mut self, mut window: Held) {
+        let end = window.start + i64::from(self.plan.step_ms);
+        for row in &mut window.rows {
+            // Time in which nothing settled (the program was off, the clock skipped it) is unknown time.
+            let known: u32 = row.states_ms.iter().skip(1).sum();
+            row.states_ms[0] = self.plan.step_ms.saturating_sub(known);
+        }
+        let (now, later) = std::mem::take(&mut self.state.events).into_iter().partition(|e| e.at.0 < end);
+        self.state.events = later;
+        if self.state.signed_until.is_some_and(|signed| end <= signed) {
+            return;
+        }
+        self.state.outputs.extend(sorted(now).into_iter().map(Output::Event));
+        let machines = self.plan.machines.iter().map(|m| m.index).zip(window.rows).collect();
+        self.state.outputs.push_back(Output::Window(ClosedWindow { start: Utc(window.start), machines }));
+    }
+}
+
+impl State {
+    /// Where an engine of another plan has to continue: what was held is lost with the plan it was made by.
+    pub(super) fn continues_at(&self) -> Option<Utc> {
+        self.windows.front().map(|w| w.start).or(self.resumes_at).map(Utc)
+    }
+
+    /// Takes over what does not depend on the plan.
+    pub(super) fn inherit(&mut self, old: &Self) {
+        for machine in &mut self.machines {
+            if let Some(before) = old.machines.iter().find(|m| m.id == machine.id) {
+                machine.inherit(before);
+            }
+        }
+        self.configuration = old.configuration;
+        self.events.clone_from(&old.events);
+        self.outputs.clone_from(&old.outputs);
+    }
+}
+
+fn sorted(mut events: Vec<Event>) -> Vec<Event> {
+    events.sort_by_key(|event| event.at);
+    events
+}
+
+fn add(row: &mut MachineWindow, segment: &Segment, ms: u32) {
+    row.states_ms[segment.leaf.index()] += ms;
+    let flags = [&mut row.cutting_ms, &mut row.dry_run_ms, &mut row.warmup_ms, &mut row.spindle_ms];
+    for (counted, on) in flags.into_iter().zip(segment.flags) {
+        *counted += if on { ms } else { 0 };
+    }
+}
+
+fn index(link: LinkIndex, links: usize) -> Option<usize> {
+    usize::try_from(link.0).ok().filter(|i| *i < links)
+}
