@@ -40,7 +40,8 @@ fn files(s: &Subject, lang: Lang) -> Step {
             "The bundle is an ordinary zip of a BagIt folder (RFC 8493). Every line must say OK.",
         ),
         format!(
-            "unzip -q bundle.zip\ncd {}\nsha256sum --check manifest-sha256.txt\nsha256sum --check tagmanifest-sha256.txt",
+            "unzip -q bundle.zip\ncd {}\nsha256sum --check manifest-sha256.txt\nsha256sum \
+             --check tagmanifest-sha256.txt",
             shell_word(&s.folder)
         ),
     )
@@ -51,7 +52,8 @@ fn identity(s: &Subject, lang: Lang) -> Step {
         lang.t("是不是同一份证据", "It is the same evidence"),
         lang.t(
             "结果应等于本报告的检查点散列值。也可用它向企业、平台或见证方核对：对同一规模只应存在一个根。",
-            "The result must be the checkpoint hash of this report. Ask the enterprise, the gateway or a witness for theirs: for one tree size there may be only one root.",
+            "The result must be the checkpoint hash of this report. Ask the enterprise, the \
+             gateway or a witness for theirs: for one tree size there may be only one root.",
         ),
         format!("sha256sum data/log/checkpoint\n# {}", s.note_hash),
     )
@@ -61,8 +63,11 @@ fn python(s: &Subject, lang: Lang) -> Step {
     step(
         lang.t("用 Python 重算根散列与全部签名", "Root and all signatures, in Python"),
         lang.t(
-            "存为 check.py，在解开的目录中运行。只用通用的 CBOR 与密码库；应显示 same 与 invalid 0。公钥请与您自己的信任文件核对。",
-            "Save as check.py and run it in the unpacked folder. It uses only general CBOR and cryptography libraries and must print “same” and “invalid 0”. Compare the public key with your own trust file.",
+            "存为 check.py，在解开的目录中运行。只用通用的 CBOR 与密码库；应显示 same 与 invalid \
+             0。公钥请与您自己的信任文件核对。",
+            "Save as check.py and run it in the unpacked folder. It uses only general CBOR and \
+             cryptography libraries and must print “same” and “invalid 0”. Compare the public \
+             key with your own trust file.",
         ),
         check_script(&s.registrar),
     )
@@ -72,11 +77,14 @@ fn openssl(lang: Lang) -> Step {
     step(
         lang.t("用 OpenSSL 核对任意一条签名", "Any one signature, with OpenSSL"),
         lang.t(
-            "先用下面的脚本（存为 one.py）把第 0 条（创世记录）取成文件，再用 OpenSSL 3 验证；应显示 Signature Verified Successfully。",
-            "Save the script as one.py; it writes entry 0 (the genesis) to files, which OpenSSL 3 then checks; it must say Signature Verified Successfully.",
+            "先用下面的脚本（存为 one.py）把第 0 条（创世记录）取成文件，再用 OpenSSL 3 验证；应\
+             显示 Signature Verified Successfully。",
+            "Save the script as one.py; it writes entry 0 (the genesis) to files, which OpenSSL \
+             3 then checks; it must say Signature Verified Successfully.",
         ),
         format!(
-            "{}\n# python3 one.py 0 REGISTRAR_HEX\n# openssl pkeyutl -verify -pubin -inkey key.der -keyform DER -rawin -in signed -sigfile signature",
+            "{}\n# python3 one.py 0 REGISTRAR_HEX\n# openssl pkeyutl -verify -pubin -inkey \
+             key.der -keyform DER -rawin -in signed -sigfile signature",
             include_str!("../scripts/one.py").trim_end()
         ),
     )
@@ -87,7 +95,8 @@ fn go(s: &Subject, lang: Lang) -> Step {
         lang.t("用 Go 官方库核对检查点签名", "The checkpoint's signature, with Go's own library"),
         lang.t(
             "检查点是 C2SP signed-note，Go 模块校验数据库用的是同一格式。存为 note.go。",
-            "The checkpoint is a C2SP signed note, the format of Go's module checksum database. Save as note.go.",
+            "The checkpoint is a C2SP signed note, the format of Go's module checksum database. \
+             Save as note.go.",
         ),
         format!(
             "{}\n// go mod init check && go get golang.org/x/mod && go run note.go '{}'",
@@ -101,8 +110,14 @@ fn doubt(lang: Lang) -> Step {
     step(
         lang.t("签名回答不了的问题", "What signatures cannot answer"),
         lang.t(
-            "传感器装错、互感器变比填错、设备被替换，记录照样签得上。请抽查：现场拍下设备画面并与同一秒的记录对照；拔掉一根信号线，看状态是否变为“未知”；用便携电表并测 24 小时；按审计程序抽取原始数据块。",
-            "A wrongly mounted sensor, a wrong transformer ratio or an exchanged machine is signed just as well. Sample on site: photograph a machine's display and compare it with the record of that second; pull a signal cable and see the state turn to “unknown”; run a portable meter beside the fixed one for 24 hours; draw raw blocks by the audit procedure.",
+            "传感器装错、互感器变比填错、设备被替换，记录照样签得上。请抽查：现场拍下设备画面并与\
+             同一秒的记录对照；拔掉一根信号线，看状态是否变为“未知”；用便携电表并测 24 小时；按审\
+             计程序抽取原始数据块。",
+            "A wrongly mounted sensor, a wrong transformer ratio or an exchanged machine is \
+             signed just as well. Sample on site: photograph a machine's display and compare it \
+             with the record of that second; pull a signal cable and see the state turn to \
+             “unknown”; run a portable meter beside the fixed one for 24 hours; draw raw blocks \
+             by the audit procedure.",
         ),
         String::new(),
     )

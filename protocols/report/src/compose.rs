@@ -6,6 +6,8 @@ mod figures;
 mod missing;
 mod names;
 mod pictures;
+#[cfg(test)]
+mod tests;
 mod verdicts;
 
 use verify::Report;
@@ -111,7 +113,8 @@ fn summary(c: Context<'_>) -> (Level, String) {
     if r.authentic.verdict == Answer::No {
         let text = c.t(
             "证据不成立：内容与签署、入库时不一致，或不能证明一致。不得据此计算任何指标。",
-            "The evidence does not hold: it is not what was signed and logged, or cannot be shown to be. No figure may rest on it.",
+            "The evidence does not hold: it is not what was signed and logged, or cannot be \
+             shown to be. No figure may rest on it.",
         );
         return (Level::Bad, text.to_owned());
     }
@@ -120,9 +123,12 @@ fn summary(c: Context<'_>) -> (Level, String) {
         CompleteAnswer::No => (
             Level::Bad,
             match c.lang {
-                Lang::Zh => format!("证据真实，但不完整：各台设备合计缺 {absent}。补齐或说明之前，不宜据此核定。"),
+                Lang::Zh => {
+                    format!("证据真实，但不完整：各台设备合计缺 {absent}。补齐或说明之前，不宜据此核定。")
+                }
                 Lang::En => format!(
-                    "The evidence is authentic but not complete: {absent} of machine time are missing. Do not settle on it before that is made good or explained."
+                    "The evidence is authentic but not complete: {absent} of machine time are \
+                     missing. Do not settle on it before that is made good or explained."
                 ),
             },
         ),
@@ -130,14 +136,18 @@ fn summary(c: Context<'_>) -> (Level, String) {
             Level::Caution,
             c.t(
                 "证据真实，到最后一条记录为止没有缺失；信任文件没有写明评估期，末尾是否被截去无从得知。",
-                "The evidence is authentic and nothing is missing up to its last record; the trust file names no period, so a cut tail could not be seen.",
+                "The evidence is authentic and nothing is missing up to its last record; the \
+                 trust file names no period, so a cut tail could not be seen.",
             )
             .to_owned(),
         ),
         CompleteAnswer::Undecided => (
             Level::Caution,
-            c.t("证据真实；是否完整未能判定。", "The evidence is authentic; whether it is complete could not be decided.")
-                .to_owned(),
+            c.t(
+                "证据真实；是否完整未能判定。",
+                "The evidence is authentic; whether it is complete could not be decided.",
+            )
+            .to_owned(),
         ),
         CompleteAnswer::Yes => {
             (Level::Good, c.t("证据真实且完整。", "The evidence is authentic and complete.").to_owned())

@@ -132,8 +132,10 @@ pub(crate) fn method(c: Context<'_>) -> Vec<Fact> {
     facts.push(Fact::new(
         c.t("符号", "Symbols"),
         c.t(
-            "PBT 负荷时间 · APT 实际加工 · AUBT 实际忙碌 · ADET 实际延误 · ADOT 无订单停机 · U 未知 · E 电量 · PQ 件数 · GQ 合格件数（GB/T 与 ISO 22400-2 用语）",
-            "PBT planned busy time · APT production · AUBT busy · ADET delay · ADOT down without order · U unknown · E electricity · PQ parts · GQ good parts (ISO 22400-2)",
+            "PBT 负荷时间 · APT 实际加工 · AUBT 实际忙碌 · ADET 实际延误 · ADOT 无订单停机 · U 未\
+             知 · E 电量 · PQ 件数 · GQ 合格件数（ISO 22400-2 用语）",
+            "PBT planned busy time · APT production · AUBT busy · ADET delay · ADOT down without \
+             order · U unknown · E electricity · PQ parts · GQ good parts (ISO 22400-2)",
         ),
     ));
     for class in [EvidenceClass::A, EvidenceClass::B, EvidenceClass::C, EvidenceClass::D] {

@@ -98,21 +98,42 @@ fn bounds(c: Context<'_>, lower: &Rational, upper: Option<&Rational>, digits: u3
     }
 }
 
-/// Two decimals for shares; energy shows small amounts down to the milliwatt-hour.
+/// Two decimals for shares; small amounts of energy are shown down to the milliwatt-hour, large ones to ten.
 fn digits(kpi: &Kpi) -> u32 {
-    let small = match &kpi.value {
-        Figure::Interval { lower, upper } => *upper.as_ref().unwrap_or(lower) < Rational::integer(1),
-        Figure::Undefined { .. } => false,
-    };
+    let Figure::Interval { lower, upper } = &kpi.value else { return 0 };
+    let most = upper.as_ref().unwrap_or(lower);
     match kpi.unit {
         Unit::Ratio => 2,
-        Unit::KilowattHours | Unit::KilowattHoursPerPart => {
-            if small {
-                6
-            } else {
-                3
-            }
-        }
+        Unit::KilowattHours | Unit::KilowattHoursPerPart if most.is_zero() => 0,
+        Unit::KilowattHours | Unit::KilowattHoursPerPart if *most < Rational::integer(1) => 6,
+        Unit::KilowattHours | Unit::KilowattHoursPerPart if *most < Rational::integer(100) => 3,
+        Unit::KilowattHours | Unit::KilowattHoursPerPart => 2,
+    }
+}
+
+/// The formula; in Chinese it is said in words beside the symbols of ISO 22400-2.
+fn formula(c: Context<'_>, kpi: &Kpi) -> String {
+    let zh = match kpi.id {
+        KpiId::PowerOnRate => "已知且非关机的时间 ÷ 日历时间",
+        KpiId::Availability => "实际加工 APT ÷ 负荷时间 PBT",
+        KpiId::Utilization => "实际加工 APT ÷ 实际忙碌 AUBT",
+        KpiId::Technical => "实际加工 APT ÷（APT + 实际延误 ADET）",
+        KpiId::Energy => "电能表读数之差的总和",
+        KpiId::EnergyPerPart => "电量 E ÷ 合格件数 GQ；有设备不计合格件数时 ÷ 件数 PQ",
+        KpiId::ConnectionRate => "逐日（已联网台数 ÷ 数字化设备台数）的平均",
+        KpiId::ConnectionRateAll => "逐日（已联网台数 ÷ 全部设备台数）的平均",
+    };
+    c.t(zh, kpi.formula).to_owned()
+}
+
+/// A symbol that is an English word, in the report's language.
+fn symbol<'a>(c: Context<'a>, symbol: &'a str) -> &'a str {
+    match symbol {
+        "on" => c.t("开机", "on"),
+        "calendar" => c.t("日历", "calendar"),
+        "connected" => c.t("已联网", "connected"),
+        "machines × days" => c.t("台数 × 天数", "machines × days"),
+        other => other,
     }
 }
 
@@ -132,7 +153,7 @@ fn bar(kpi: &Kpi) -> Option<Bar> {
 }
 
 fn facts(c: Context<'_>, table: &KpiTable, kpi: &Kpi) -> Vec<Fact> {
-    let mut facts = vec![Fact::new(c.t("公式", "Formula"), kpi.formula)];
+    let mut facts = vec![Fact::new(c.t("公式", "Formula"), formula(c, kpi))];
     if let Some(term) = &kpi.numerator {
         facts.push(Fact::new(c.t("分子", "Numerator"), operand(c, term)));
     }
@@ -167,14 +188,17 @@ fn operand(c: Context<'_>, term: &Term) -> String {
     };
     let scaled = |r: &Rational| Rational::ratio(1, divisor).map_or_else(|| r.clone(), |d| r.clone() * d);
     let text = bounds(c, &scaled(&term.lower), term.upper.as_ref().map(scaled).as_ref(), digits);
-    format!("{} = {} {unit}", term.symbol, whole(&text))
+    format!("{} = {} {unit}", symbol(c, term.symbol), whole(&text))
 }
 
 /// `5.000` is shown as `5`: operands are exact, and trailing zeros would suggest a measured precision.
 fn whole(text: &str) -> String {
-    let trim = |part: &str| match part.contains('.') {
-        true => part.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => part.to_owned(),
+    let trim = |part: &str| {
+        if part.contains('.') {
+            part.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            part.to_owned()
+        }
     };
     text.split(' ').map(trim).collect::<Vec<_>>().join(" ")
 }
@@ -274,19 +298,18 @@ fn periods(c: Context<'_>, figures: &Figures, headline: &KpiTable) -> Table {
 }
 
 fn machines(c: Context<'_>, figures: &Figures, headline: &KpiTable) -> Table {
-    let mut heads: Vec<Head> =
-        [c.t("设备", "Machine"), c.t("产线", "Line"), c.t("采集器", "Agent"), c.t("等级", "Class")]
-            .map(words)
-            .to_vec();
+    let mut heads = vec![words(c.t("设备", "Machine"))];
     heads.extend(OF_A_MACHINE.iter().map(|id| digits_head(head(c, *id))));
     heads.push(digits_head(c.t("件数", "Parts").to_owned()));
     let rows = c.report.machines.iter().map(|m| {
         let mine = |t: &&KpiTable| t.name == headline.name && t.machine.as_deref() == Some(m.id.as_str());
         let table = figures.tables.iter().find(mine);
-        let mut cells = vec![m.line.clone(), m.agent.clone(), format!("{:?}", m.class)];
-        cells.extend(OF_A_MACHINE.iter().map(|id| table.map_or_else(dash, |t| in_cell(c, t, *id))));
+        let mut cells: Vec<String> =
+            OF_A_MACHINE.iter().map(|id| table.map_or_else(dash, |t| in_cell(c, t, *id))).collect();
         cells.push(table.map_or_else(dash, |t| parts(c, t)));
-        TableRow { name: m.name.clone(), id: m.id.clone(), cells }
+        let (line, class) = (c.t("产线", "line"), c.t("等级", "class"));
+        let id = format!("{} · {line} {} · {} · {class} {:?}", m.id, m.line, m.agent, m.class);
+        TableRow { name: m.name.clone(), id, cells }
     });
     Table { rows: rows.collect(), heads }
 }

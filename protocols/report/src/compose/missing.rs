@@ -101,15 +101,12 @@ pub(crate) fn shares(c: Context<'_>) -> Vec<String> {
     if total == 0 {
         return Vec::new();
     }
-    let line = |words: &str, ms: u64| {
-        let share = percent(ms, total);
-        format!("{words}{}{}（{share}）", c.t("：", ": "), c.length(ms))
+    let line = |words: &str, ms: u64| match c.lang {
+        Lang::Zh => format!("{words}：{}（{}）", c.length(ms), percent(ms, total)),
+        Lang::En => format!("{words}: {} ({})", c.length(ms), percent(ms, total)),
     };
     let mut lines = vec![line(c.t("有效记录", "records that count"), p.present_ms)];
     lines.extend(Kind::ALL.into_iter().filter(|k| k.ms(p) > 0).map(|k| line(k.words(c.lang), k.ms(p))));
-    if c.lang == Lang::En {
-        lines.iter_mut().for_each(|l| *l = l.replace('（', " (").replace('）', ")"));
-    }
     lines
 }
 
@@ -152,11 +149,11 @@ fn who(c: Context<'_>, machines: &[&MachineReport]) -> String {
         .take(NAMED)
         .map(|m| if m.name.is_empty() { &m.id } else { &m.name }.as_str())
         .collect();
-    let named = names.join(c.t("、", ", "));
+    let listed = names.join(c.t("、", ", "));
     match (n > NAMED, c.lang) {
-        (false, _) => named,
-        (true, Lang::Zh) => format!("{named} 等 {n} 台"),
-        (true, Lang::En) => format!("{named} and {} more", n - NAMED),
+        (false, _) => listed,
+        (true, Lang::Zh) => format!("{listed} 等 {n} 台"),
+        (true, Lang::En) => format!("{listed} and {} more", n - NAMED),
     }
 }
 

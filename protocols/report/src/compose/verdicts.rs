@@ -15,6 +15,10 @@ fn verdict(name: &str, question: &str) -> Verdict {
     Verdict { name: name.to_owned(), question: question.to_owned(), ..Verdict::default() }
 }
 
+fn say(v: &mut Verdict, level: Level, answer: &str, sentence: &str) {
+    (v.level, v.answer, v.sentence) = (level, answer.to_owned(), sentence.to_owned());
+}
+
 fn authentic(c: Context<'_>) -> Verdict {
     let r = c.report;
     let mut v = verdict(
@@ -25,23 +29,29 @@ fn authentic(c: Context<'_>) -> Verdict {
         ),
     );
     if r.authentic.verdict == Answer::Yes {
-        v.level = Level::Good;
-        v.answer = c.t("是", "yes").to_owned();
-        v.sentence = c
-            .t(
-                "每条记录都由登记方名册中的密钥签署，先后次序和内容与日志一致。改动、删去或插入任何一条，核验都会失败。",
-                "Every record bears a key of the registrar's roster and stands in the log in its order and unchanged. Altering, dropping or inserting any of them would make this check fail.",
-            )
-            .to_owned();
+        say(
+            &mut v,
+            Level::Good,
+            c.t("是", "yes"),
+            c.t(
+                "每条记录都由登记方名册中的密钥签署，先后次序和内容与日志一致。改动、删去或插入任\
+                 何一条，核验都会失败。",
+                "Every record bears a key of the registrar's roster and stands in the log in its \
+                 order and unchanged. Altering, dropping or inserting any of them would make \
+                 this check fail.",
+            ),
+        );
     } else {
-        v.level = Level::Bad;
-        v.answer = c.t("否", "no").to_owned();
-        v.sentence = c
-            .t(
+        say(
+            &mut v,
+            Level::Bad,
+            c.t("否", "no"),
+            c.t(
                 "证据包与当初签署、入库的内容不一致，或不能证明一致。缺陷逐条列在下面；指标因此不予计算。",
-                "The bundle is not what was signed and logged, or cannot be shown to be. The defects are listed below; figures are therefore withheld.",
-            )
-            .to_owned();
+                "The bundle is not what was signed and logged, or cannot be shown to be. The \
+                 defects are listed below; figures are therefore withheld.",
+            ),
+        );
         v.ask = r.defects.first().map_or_else(String::new, |d| c.t(d.ask_zh, d.ask_en).to_owned());
     }
     let checked = number::count(r.authentic.entries_checked);
@@ -60,40 +70,44 @@ fn time(c: Context<'_>) -> Verdict {
     );
     match t.grade {
         TimeGrade::Witnessed { signed, of } => {
-            v.level = Level::Good;
-            v.answer = format!("{} {signed}/{of}", c.t("独立见证", "witnesses"));
-            v.sentence = c
-                .t(
+            say(
+                &mut v,
+                Level::Good,
+                &format!("{} {signed}/{of}", c.t("独立见证", "witnesses")),
+                c.t(
                     "与运营方无关的见证方在当时联署了日志，事后补造或倒填日期会与他们的签名矛盾。",
-                    "Witnesses independent of the operator cosigned the log at the time; records made or back-dated later would contradict their signatures.",
-                )
-                .to_owned();
+                    "Witnesses independent of the operator cosigned the log at the time; records \
+                     made or back-dated later would contradict their signatures.",
+                ),
+            );
         }
         TimeGrade::OperatorOnly => {
-            v.level = Level::Caution;
-            v.answer = c.t("仅运营方", "operator only").to_owned();
-            v.sentence = c
-                .t(
+            say(
+                &mut v,
+                Level::Caution,
+                c.t("仅运营方", "operator only"),
+                c.t(
                     "入库时间只由平台运营方自己证明，没有独立见证方。若运营方参与作假，时间可能不实。",
-                    "The gateway's operator alone attests the time, without independent witnesses. If the operator took part in a fraud, times could be false.",
-                )
-                .to_owned();
+                    "The gateway's operator alone attests the time, without independent \
+                     witnesses. If the operator took part in a fraud, times could be false.",
+                ),
+            );
         }
         TimeGrade::None => {
-            v.level = Level::Bad;
-            v.answer = c.t("无", "none").to_owned();
-            v.sentence = c
-                .t(
+            say(
+                &mut v,
+                Level::Bad,
+                c.t("无", "none"),
+                c.t(
                     "没有任何一方证明时间；记录中的时间只是采集器自己的说法。",
                     "Nobody attests the time; the times in the records are the agents' own claims.",
-                )
-                .to_owned();
-            v.ask = c
-                .t(
-                    "请运营方导出带时间联署的检查点。",
-                    "for a checkpoint that the operator or witnesses cosigned with a time.",
-                )
-                .to_owned();
+                ),
+            );
+            c.t(
+                "请运营方导出带时间联署的检查点。",
+                "for a checkpoint that the operator or witnesses cosigned with a time.",
+            )
+            .clone_into(&mut v.ask);
         }
     }
     time_details(c, &mut v);
@@ -138,7 +152,8 @@ fn complete(c: Context<'_>) -> Verdict {
             c.t("是", "yes"),
             c.t(
                 "没有缺失：每个时段要么有签名的测量，要么有签名的停机声明。",
-                "Nothing is missing: every moment has either a signed measurement or a signed statement that the agent was off.",
+                "Nothing is missing: every moment has either a signed measurement or a signed \
+                 statement that the agent was off.",
             ),
         ),
         CompleteAnswer::TailUnseen => (
@@ -146,39 +161,40 @@ fn complete(c: Context<'_>) -> Verdict {
             c.t("末尾不明", "tail unseen"),
             c.t(
                 "到最后一条记录为止没有缺失。信任文件没有写明评估期，因此看不出末尾是否被截去。",
-                "Nothing is missing up to the last record. The trust file names no period, so that a cut tail cannot be seen.",
+                "Nothing is missing up to the last record. The trust file names no period, so \
+                 that a cut tail cannot be seen.",
             ),
         ),
         CompleteAnswer::No => (
             Level::Bad,
             c.t("否", "no"),
             c.t(
-                "有设备或时段缺少应有的记录，逐条列在下面。缺失的时间在指标中一律按最不利计算，不会使指标变好。",
-                "Machines or times that should have records lack them; they are listed below. Missing time counts at its worst in every figure and never improves one.",
+                "有设备或时段缺少应有的记录，逐条列在下面。缺失的时间在指标中一律按最不利计算，不\
+                 会使指标变好。",
+                "Machines or times that should have records lack them; they are listed below. \
+                 Missing time counts at its worst in every figure and never improves one.",
             ),
         ),
         CompleteAnswer::Undecided => (
             Level::Note,
             c.t("未判定", "undecided"),
-            c.t(
-                "证据包不成立，无法判定是否完整。",
-                "The bundle could not be read far enough to decide.",
-            ),
+            c.t("证据包不成立，无法判定是否完整。", "The bundle could not be read far enough to decide."),
         ),
     };
-    (v.level, v.answer, v.sentence) = (level, answer.to_owned(), sentence.to_owned());
-    v.ask = match complete.verdict {
+    say(&mut v, level, answer, sentence);
+    let ask = match complete.verdict {
         CompleteAnswer::TailUnseen => c.t(
             "（评估方）在信任文件中写入 period 后重新核验。",
             "nothing yet; put the period into your trust file and check again.",
         ),
         CompleteAnswer::No => c.t(
             "逐条说明下表所列缺失，并提供采集器留存的原始记录或停电、检修单据。",
-            "to explain each range in the table below, with the agent's stored records or papers on power cuts and repairs.",
+            "to explain each range in the table below, with the agent's stored records or papers \
+             on power cuts and repairs.",
         ),
         _ => "",
-    }
-    .to_owned();
+    };
+    ask.clone_into(&mut v.ask);
     v.details = missing::shares(c);
     v
 }
@@ -190,34 +206,39 @@ fn plausible(c: Context<'_>) -> Verdict {
         c.t("数据本身看上去是否像真实生产？", "Do the data look like real production?"),
     );
     let n = u64::try_from(p.findings.len()).unwrap_or(u64::MAX) + p.omitted.values().sum::<u64>();
-    if c.report.figures.is_none() {
-        v.level = Level::Note;
-        v.answer = c.t("未检查", "not checked").to_owned();
-        v.sentence = c
-            .t("证据不成立，故不评判数据。", "The evidence does not hold, so its data are not judged.")
-            .to_owned();
+    if c.report.authentic.verdict == Answer::No {
+        say(
+            &mut v,
+            Level::Note,
+            c.t("未检查", "not checked"),
+            c.t("证据不成立，故不评判数据。", "The evidence does not hold, so its data are not judged."),
+        );
     } else if n == 0 {
-        v.level = Level::Good;
-        v.answer = c.t("未见异常", "nothing found").to_owned();
-        v.sentence = c
-            .t(
+        say(
+            &mut v,
+            Level::Good,
+            c.t("未见异常", "nothing found"),
+            c.t(
                 "所查规则没有发现异常。签名不能证明传感器装得对，现场核查仍不可少。",
-                "The rules that were applied found nothing. No signature proves that a sensor is mounted right: a site visit is still needed.",
-            )
-            .to_owned();
+                "The rules that were applied found nothing. No signature proves that a sensor is \
+                 mounted right: a site visit is still needed.",
+            ),
+        );
     } else {
-        v.level = Level::Caution;
-        v.answer = match c.lang {
-            Lang::Zh => format!("{} 处可疑", number::count(n)),
-            Lang::En => format!("{} findings", number::count(n)),
-        };
-        v.sentence = c
-            .t(
+        say(
+            &mut v,
+            Level::Caution,
+            &match c.lang {
+                Lang::Zh => format!("{} 处可疑", number::count(n)),
+                Lang::En => format!("{} findings", number::count(n)),
+            },
+            c.t(
                 "有些数据不像正常生产。可疑不等于作假，但核定之前应当问清。",
-                "Some data do not look like ordinary production. That is not proof of fraud, but should be cleared up first.",
-            )
-            .to_owned();
-        v.ask = c.t("解释“可疑之处”所列各项。", "to explain each item under “Findings”.").to_owned();
+                "Some data do not look like ordinary production. That is not proof of fraud, but \
+                 should be cleared up first.",
+            ),
+        );
+        c.t("解释“可疑之处”所列各项。", "to explain each item under “Findings”.").clone_into(&mut v.ask);
     }
     v.details.push(format!("{} {}", c.t("阈值版本", "thresholds"), p.thresholds));
     v
