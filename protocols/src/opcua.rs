@@ -1,14 +1,19 @@
 //! OPC UA over TCP: one subscription a link, variables addressed by namespace URI, certificates trusted by hand.
 //!
-//! Services used, all of them reading: GetEndpoints, OpenSecureChannel, CloseSecureChannel, CreateSession,
-//! ActivateSession, CloseSession, Read (NamespaceArray, and the server's state as the stack's keep-alive),
-//! CreateSubscription, CreateMonitoredItems, Publish. Write, Call, HistoryUpdate and the services that change
-//! nodes are not called anywhere here.
+//! Services used, all of them reading:
+//! ```text
+//! GetEndpoints  OpenSecureChannel  CloseSecureChannel  CreateSession  ActivateSession  CloseSession
+//! Read (NamespaceArray; the server's state, which is the stack's own keep-alive)
+//! CreateSubscription  CreateMonitoredItems  Publish
+//! ```
+//! The services that write values, call methods or change nodes and history are not called anywhere here.
 //!
 //! What it does not do: it keeps no last value, opens nothing again by itself, and reads no variable by polling.
 
 mod address;
 mod decode;
+mod driver;
+mod endpoint;
 mod feed;
 mod plan;
 mod session;

@@ -56,7 +56,7 @@ class Users:
         if username == "plumbline" and password == "准绳-secret":
             return User(role=UserRole.User, name=username)
         if username is None:
-            return User(role=UserRole.Anonymous)
+            return User(role=UserRole.User)
         return None
 
 

@@ -109,6 +109,13 @@ pub(super) fn handle(index: usize) -> u32 {
 
 impl OnSubscriptionNotificationCore for Feed {
     fn on_subscription_notification(&mut self, message: NotificationMessage, _: MonitoredItemMap<'_>) {
+        self.hear(message);
+    }
+}
+
+impl Feed {
+    /// After the first fault nothing more is handed on.
+    fn hear(&mut self, message: NotificationMessage) {
         if self.fault.raised() {
             return;
         }
@@ -116,9 +123,7 @@ impl OnSubscriptionNotificationCore for Feed {
             self.fault.raise(error);
         }
     }
-}
 
-impl Feed {
     fn take(&mut self, message: NotificationMessage) -> Result<(), LinkError> {
         let (now, at) = (self.clock.now(), tokio::time::Instant::now());
         let parts = message.notification_data.unwrap_or_default();
@@ -267,9 +272,7 @@ mod tests {
             notification_data: (!parts.is_empty()).then_some(parts),
             ..Default::default()
         };
-        if let Err(error) = feed.take(message) {
-            feed.fault.raise(error);
-        }
+        feed.hear(message);
     }
 
     fn values(handle: u32, codes: &[u32]) -> ExtensionObject {
@@ -360,8 +363,7 @@ mod tests {
 
     #[test]
     fn a_server_that_ends_the_subscription_or_talks_nonsense_ends_the_session() {
-        let status =
-            StatusChangeNotification { status: StatusCode::BadTimeout, diagnostic_info: Default::default() };
+        let status = StatusChangeNotification { status: StatusCode::BadTimeout, ..Default::default() };
         for (part, why) in [
             (ExtensionObject::from_message(status), "ended the subscription: BadTimeout"),
             (values(9, &[0]), "handle 9"),

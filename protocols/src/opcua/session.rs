@@ -5,28 +5,22 @@
 //! triggered), and hide from the windows that the machine was out of reach. The first lost connection ends
 //! the session; the agent opens a new one, which starts from the namespaces again.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
 use observation::{Clock, Observation, Reason};
-use opcua::client::transport::{TcpConnector, TransportPollResult};
-use opcua::client::{
-    ClientBuilder, ClientConfig, IdentityToken, Session, SessionBuilder, SessionPollResult,
-    SubscriptionActivity,
-};
-use opcua::core::ResponseMessage;
-use opcua::crypto::{CertificateStore, SecurityPolicy};
+use opcua::client::{ClientBuilder, ClientConfig, IdentityToken, Session, SessionBuilder};
+use opcua::crypto::CertificateStore;
 use opcua::sync::RwLock;
 use opcua::types::{
-    AttributeId, DateTime, EndpointDescription, Error, GetEndpointsRequest, MonitoredItemCreateRequest,
-    MonitoringMode, MonitoringParameters, NodeId, ReadValueId, RequestHeader, StatusCode, TimestampsToReturn,
-    UserTokenType, VariableId, Variant,
+    AttributeId, EndpointDescription, Error, MonitoredItemCreateRequest, MonitoringMode,
+    MonitoringParameters, NodeId, ReadValueId, StatusCode, TimestampsToReturn, VariableId, Variant,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::driver::Driver;
+use super::endpoint::{choose, get_endpoints, quietly};
 use super::feed::{self, Fault, Feed, Heard, Sequence, Tally};
 use super::plan::{Plan, Revision};
 use super::settings::{PointConfig, Security, Settings};
@@ -38,7 +32,7 @@ use crate::{Batch, LinkError};
 /// Monitored items of one request; the smallest controllers take no more.
 const ITEMS_PER_REQUEST: usize = 100;
 /// How often points the server refused are offered to it again: their program may be loaded by then.
-const OFFER_AGAIN: Duration = Duration::from_secs(60);
+const OFFER_AGAIN: Duration = Duration::from_mins(1);
 /// The server keeps a session nobody talks on for this long, ms.
 const SESSION_MS: u32 = 60_000;
 /// Life of a channel's keys, ms; they are renewed before.
@@ -164,7 +158,7 @@ impl Opening {
         let url = self.settings.address.url.as_str();
         let limit = self.settings.timeout;
         let asked = tokio::time::timeout(limit, get_endpoints(config, self.store(), url, limit)).await;
-        let answered = asked.map_err(|_| status::timeout(url.to_owned(), doing, limit))?;
+        let answered = asked.map_err(|_| self.late(doing, limit))?;
         answered.map_err(|error| self.error(Stage::Reaching, doing, &error, None))
     }
 
@@ -218,7 +212,7 @@ impl Opening {
             Ok(Ok(Ok(()))) => Ok(session),
             Ok(Ok(Err(code))) => Err(failed(&Error::new(code, ""))),
             Ok(Err(_)) => Err(failed(&Error::new(StatusCode::BadConnectionClosed, ""))),
-            Err(_) => Err(status::timeout(self.settings.address.url.clone(), doing, limit)),
+            Err(_) => Err(self.late(doing, limit)),
         }
     }
 
@@ -226,15 +220,19 @@ impl Opening {
     async fn namespaces(&self, session: &Session) -> Result<Vec<String>, LinkError> {
         let doing = "reading its NamespaceArray";
         let node: NodeId = VariableId::Server_NamespaceArray.into();
-        let read = session.read(&[ReadValueId::from(node)], TimestampsToReturn::Neither, 0.0).await;
-        let values = read.map_err(|error| self.error(Stage::Talking, doing, &error, None))?;
+        let nodes = [ReadValueId::from(node)];
+        let values = self.within(doing, session.read(&nodes, TimestampsToReturn::Neither, 0.0)).await?;
         let Some(Variant::Array(array)) = values.into_iter().next().and_then(|data| data.value) else {
             return Err(LinkError::Protocol {
                 address: self.settings.address.url.clone(),
                 detail: format!("{doing}: it is no array"),
             });
         };
-        Ok(array.values.iter().map(ToString::to_string).collect())
+        let uri = |entry: &Variant| match entry {
+            Variant::String(text) => text.value().clone().unwrap_or_default(),
+            _ => String::new(),
+        };
+        Ok(array.values.iter().map(uri).collect())
     }
 
     async fn subscribe(&self, live: &Live, heard: mpsc::Sender<Heard>) -> Result<u32, LinkError> {
@@ -250,11 +248,16 @@ impl Opening {
             sequence: Sequence::default(),
         };
         let every = Duration::from_millis(plan.publish_ms);
-        let id = live
-            .session
-            .create_subscription(every, plan.lifetime_count, plan.keep_alive_count, 0, 0, true, feed)
-            .await
-            .map_err(|error| self.error(Stage::Talking, doing, &error, None))?;
+        let creating = live.session.create_subscription(
+            every,
+            plan.lifetime_count,
+            plan.keep_alive_count,
+            0,
+            0,
+            true,
+            feed,
+        );
+        let id = self.within(doing, creating).await?;
         self.judge(&live.session, id)?;
         Ok(id)
     }
@@ -311,10 +314,8 @@ impl Opening {
         }
         for some in wanted.chunks(ITEMS_PER_REQUEST) {
             let items = some.iter().map(|(index, node)| self.item(*index, node)).collect();
-            let created = session
-                .create_monitored_items(subscription, TimestampsToReturn::Both, items)
-                .await
-                .map_err(|error| self.error(Stage::Talking, "creating monitored items", &error, None))?;
+            let creating = session.create_monitored_items(subscription, TimestampsToReturn::Both, items);
+            let created = self.within("creating monitored items", creating).await?;
             for ((index, _), made) in some.iter().zip(created) {
                 if made.result.status_code.is_bad() {
                     refused.push((*index, made.result.status_code));
@@ -387,179 +388,27 @@ impl Opening {
         }));
     }
 
+    /// A request of an open session. The stack's own limit comes first, unless its transport is stuck.
+    async fn within<T>(
+        &self,
+        doing: &str,
+        request: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, LinkError> {
+        let limit = self.settings.timeout * 2;
+        match tokio::time::timeout(limit, request).await {
+            Ok(answer) => answer.map_err(|error| self.error(Stage::Talking, doing, &error, None)),
+            Err(_) => Err(self.late(doing, limit)),
+        }
+    }
+
+    fn late(&self, doing: &str, limit: Duration) -> LinkError {
+        status::timeout(self.settings.address.url.clone(), format!("({doing})"), limit)
+    }
+
     fn error(&self, stage: Stage, doing: &str, error: &Error, own: Option<&OwnCertificate>) -> LinkError {
-        let whose = own.map_or_else(String::new, |own| {
-            format!(" (it is {}, SHA-256 {}, SHA-1 {})", own.path.display(), own.fingerprint, own.thumbprint)
+        let own = own.map(|own| {
+            format!("{}, SHA-256 {}, SHA-1 {}", own.path.display(), own.fingerprint, own.thumbprint)
         });
-        status::link_error(&self.settings.address, stage, doing, error, self.settings.timeout, &whose)
+        status::link_error(&self.settings.address, stage, doing, error, self.settings.timeout, own.as_deref())
     }
-}
-
-/// Runs the stack's event loop until the session is over or nobody wants it any more.
-struct Driver {
-    address: String,
-    session: Arc<Session>,
-    fault: Arc<Fault>,
-    patience: Duration,
-}
-
-impl Driver {
-    async fn drive(
-        self,
-        events: impl Stream<Item = Result<SessionPollResult, StatusCode>>,
-        ready: oneshot::Sender<Result<(), StatusCode>>,
-        open: CancellationToken,
-    ) {
-        let mut events = std::pin::pin!(events);
-        let mut ready = Some(ready);
-        loop {
-            let event = tokio::select! {
-                event = events.next() => event,
-                () = open.cancelled() => {
-                    self.close(events).await;
-                    return;
-                }
-            };
-            let over = match event {
-                Some(Ok(SessionPollResult::Reconnected(_))) if ready.is_some() => {
-                    // Whoever waited may have given up; the token says so.
-                    let _ = ready.take().map(|ready| ready.send(Ok(())));
-                    continue;
-                }
-                Some(Ok(
-                    SessionPollResult::ConnectionLost(code) | SessionPollResult::ReconnectFailed(code),
-                ))
-                | Some(Err(code)) => code,
-                Some(Ok(SessionPollResult::Subscription(activity))) => match activity {
-                    SubscriptionActivity::FatalFailure(code) => code,
-                    SubscriptionActivity::PublishFailed(code) if code == StatusCode::BadNoSubscription => {
-                        code
-                    }
-                    _ => continue,
-                },
-                Some(Ok(_)) => continue,
-                None => StatusCode::BadConnectionClosed,
-            };
-            match ready.take() {
-                Some(ready) => drop(ready.send(Err(over))),
-                None => self.fault.raise(LinkError::Broken {
-                    address: self.address.clone(),
-                    detail: format!("the session ended: {}", status::name(over)),
-                }),
-            }
-            return;
-        }
-    }
-
-    /// Tells the server that the session is over, so that it does not keep one of its few for us.
-    async fn close(&self, mut events: impl Stream<Item = Result<SessionPollResult, StatusCode>> + Unpin) {
-        let closing = async {
-            tokio::join!(self.session.disconnect(), async { while let Some(Ok(_)) = events.next().await {} })
-        };
-        if tokio::time::timeout(self.patience, closing).await.is_err() {
-            tracing::debug!(link = %self.address, "the server did not confirm the end of the session");
-        }
-    }
-}
-
-/// The endpoint with exactly the configured security; anything else would be a downgrade.
-fn choose(settings: &Settings, offered: Vec<EndpointDescription>) -> Result<EndpointDescription, LinkError> {
-    let security = |endpoint: &EndpointDescription| Security {
-        policy: SecurityPolicy::from_uri(endpoint.security_policy_uri.as_ref()),
-        mode: endpoint.security_mode,
-    };
-    let refused = |detail: String, advice: String| LinkError::Refused {
-        address: settings.address.url.clone(),
-        detail,
-        advice,
-    };
-    let words = list(offered.iter().map(|endpoint| security(endpoint).word()));
-    let mut fitting: Vec<EndpointDescription> = offered
-        .into_iter()
-        .filter(|endpoint| endpoint.endpoint_url.as_ref().starts_with("opc.tcp://"))
-        .filter(|endpoint| security(endpoint) == settings.security)
-        .collect();
-    if fitting.is_empty() {
-        return Err(refused(
-            format!("it does not offer security {}, only {words}", settings.security.word()),
-            "set `security` to one of these, or enable the configured one on the server".to_owned(),
-        ));
-    }
-    let wanted = if settings.user.is_some() { UserTokenType::UserName } else { UserTokenType::Anonymous };
-    fitting.retain(|endpoint| {
-        endpoint
-            .user_identity_tokens
-            .as_ref()
-            .is_some_and(|tokens| tokens.iter().any(|t| t.token_type == wanted))
-    });
-    let Some(mut endpoint) = fitting.into_iter().next() else {
-        return Err(match wanted {
-            UserTokenType::Anonymous => refused(
-                "it admits nobody without a user name".to_owned(),
-                "set `user` and `password_file`".to_owned(),
-            ),
-            _ => refused(
-                "it does not take user names at this endpoint".to_owned(),
-                "leave out `user` and `password_file`, or enable user names on the server".to_owned(),
-            ),
-        });
-    };
-    endpoint.endpoint_url = settings.address.with_path_of(endpoint.endpoint_url.as_ref()).into();
-    Ok(endpoint)
-}
-
-fn list(items: impl Iterator<Item = impl Display>) -> String {
-    let mut words: Vec<String> = items.map(|item| item.to_string()).collect();
-    words.sort();
-    words.dedup();
-    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
-}
-
-/// `GetEndpoints` over an open channel of its own.
-async fn get_endpoints(
-    config: &ClientConfig,
-    store: Arc<RwLock<CertificateStore>>,
-    url: &str,
-    timeout: Duration,
-) -> Result<Vec<EndpointDescription>, Error> {
-    let channel = quietly(|| {
-        SessionBuilder::new(config)
-            .connect_to_endpoint_directly(EndpointDescription::from(url))?
-            .build_channel(store)
-    })?;
-    let mut transport = channel.connect_no_retry(&TcpConnector::new(url)?).await?;
-    let request = GetEndpointsRequest {
-        request_header: RequestHeader {
-            timestamp: DateTime::now(),
-            request_handle: channel.request_handle(),
-            timeout_hint: u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX),
-            ..Default::default()
-        },
-        endpoint_url: url.into(),
-        ..Default::default()
-    };
-    let mut asking = std::pin::pin!(channel.send(request, timeout));
-    let response = loop {
-        tokio::select! {
-            response = &mut asking => break response?,
-            polled = transport.poll() => if let TransportPollResult::Closed(code) = polled {
-                return Err(Error::new(code, "the connection was closed"));
-            },
-        }
-    };
-    channel.close_channel().await;
-    while !matches!(transport.poll().await, TransportPollResult::Closed(_)) {}
-    match response {
-        ResponseMessage::GetEndpoints(answer) if answer.response_header.service_result.is_good() => {
-            Ok(answer.endpoints.unwrap_or_default())
-        }
-        ResponseMessage::GetEndpoints(answer) => Err(Error::new(answer.response_header.service_result, "")),
-        ResponseMessage::ServiceFault(fault) => Err(Error::new(fault.response_header.service_result, "")),
-        _ => Err(Error::new(StatusCode::BadUnknownResponse, "")),
-    }
-}
-
-/// Runs something short of the stack without its log lines.
-fn quietly<T>(run: impl FnOnce() -> T) -> T {
-    tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), run)
 }

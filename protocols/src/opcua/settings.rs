@@ -42,7 +42,7 @@ const DEFAULT_PORT: u16 = 4840;
 const PUBLISH: Duration = Duration::from_millis(500);
 const TIMEOUT: Duration = Duration::from_secs(5);
 const MS_10: Duration = Duration::from_millis(10);
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A link's table.
 #[derive(Clone, Debug)]
@@ -181,7 +181,7 @@ impl Settings {
             keep_alive: fields
                 .has("keep_alive")
                 .then(|| fields.duration("keep_alive", publish, publish..=HOUR)),
-            timeout: fields.duration("timeout", TIMEOUT, MS_10..=Duration::from_secs(120)),
+            timeout: fields.duration("timeout", TIMEOUT, MS_10..=Duration::from_mins(2)),
             security: security.unwrap_or(Security::NONE),
             address: match address {
                 Some(address) if !fields.failed() => address,

@@ -68,7 +68,7 @@ impl Subscribed {
             Some(heard) = self.heard.recv() => Next::Heard(heard),
             error = raised(&mut self.fault) => Next::Over(error),
             () = tokio::time::sleep_until(dead) => {
-                Next::Over(status::timeout(self.address.clone(), "a value or a sign of life", self.dead_after))
+                Next::Over(status::timeout(self.address.clone(), "with a value or a sign of life".to_owned(), self.dead_after))
             }
         }
     }

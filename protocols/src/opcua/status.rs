@@ -10,11 +10,14 @@ use opcua::types::{Error, StatusCode};
 use super::settings::ServerAddress;
 use crate::LinkError;
 
+/// How advice names the certificate the server sees.
+const OWN: &str = "this agent's certificate";
+
 /// Codes with which a server or this program refuses a session, and the next step for each.
 const REFUSALS: &[(StatusCode, &str)] = &[
     (
         StatusCode::BadUserAccessDenied,
-        "check `user` and the content of `password_file`, and that this user may read on the server",
+        "check that `user` is set and may read on the server, and the content of `password_file`",
     ),
     (StatusCode::BadIdentityTokenInvalid, "check `user` and the content of `password_file`"),
     (StatusCode::BadIdentityTokenRejected, "check `user` and the content of `password_file`"),
@@ -137,37 +140,42 @@ pub(super) enum Stage {
     Talking,
 }
 
-/// A failure as the agent's operator is to read it. `whose` says which certificate is meant by "this agent's".
+/// A failure as the agent's operator is to read it. `own` describes this agent's certificate, if it has shown one.
 pub(super) fn link_error(
     address: &ServerAddress,
     stage: Stage,
     doing: &str,
     error: &Error,
     waited: Duration,
-    whose: &str,
+    own: Option<&str>,
 ) -> LinkError {
     let status = error.status();
     let address = address.url.clone();
     let detail = format!("{doing}: {}", describe(error));
     if let Some(advice) = advice(status) {
-        return LinkError::Refused { address, detail, advice: format!("{advice}{whose}") };
+        let which =
+            own.filter(|_| advice.contains(OWN)).map_or_else(String::new, |own| format!(" (it is {own})"));
+        return LinkError::Refused { address, detail, advice: format!("{advice}{which}") };
     }
     if status == StatusCode::BadTimeout {
-        return timeout(address, doing, waited);
+        return timeout(address, format!("({doing})"), waited);
     }
     if NONSENSE.contains(&status) {
         return LinkError::Protocol { address, detail };
     }
-    match stage {
-        Stage::Reaching => LinkError::Connect { address, detail },
-        Stage::Talking => LinkError::Broken { address, detail },
+    match (stage, own) {
+        (Stage::Reaching, _) => LinkError::Connect { address, detail },
+        (Stage::Talking, None) => LinkError::Broken { address, detail },
+        (Stage::Talking, Some(own)) => LinkError::Broken {
+            address,
+            detail: format!("{detail}; a server may hang up like this while it does not trust {OWN} ({own})"),
+        },
     }
 }
 
 /// No answer within `waited`.
-pub(super) fn timeout(address: String, doing: &str, waited: Duration) -> LinkError {
-    let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-    LinkError::Timeout { address, request: format!("({doing})"), waited_ms }
+pub(super) fn timeout(address: String, request: String, waited: Duration) -> LinkError {
+    LinkError::Timeout { address, request, waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX) }
 }
 
 /// The name and number of a code, as server manuals index them.
@@ -192,7 +200,7 @@ mod tests {
 
     fn error(status: StatusCode, stage: Stage) -> LinkError {
         let error = Error::new(status, "seen");
-        link_error(&address(), stage, "opening a session", &error, Duration::from_secs(5), "")
+        link_error(&address(), stage, "opening a session", &error, Duration::from_secs(5), None)
     }
 
     /// The standard has no list of them, so they are found by their names among all codes it numbers.
@@ -218,6 +226,19 @@ mod tests {
         for part in ["opc.tcp://192.0.2.21:4840", "BadUserAccessDenied (0x801F0000)", "password_file"] {
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[test]
+    fn the_agents_certificate_is_named_only_where_it_matters() {
+        let said = |status| {
+            let error = Error::new(status, "");
+            let own = Some("/pki/own/cert.der, SHA-256 AB");
+            link_error(&address(), Stage::Talking, "opening a session", &error, Duration::ZERO, own)
+                .to_string()
+        };
+        assert!(said(StatusCode::BadSecurityChecksFailed).contains("(it is /pki/own/cert.der, SHA-256 AB)"));
+        assert!(said(StatusCode::BadConnectionClosed).contains("(/pki/own/cert.der, SHA-256 AB)"));
+        assert!(!said(StatusCode::BadUserAccessDenied).contains("SHA-256"));
     }
 
     #[test]

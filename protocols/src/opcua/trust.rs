@@ -184,7 +184,7 @@ pub(super) fn check_server(
     named(settings, &certificate, server_uri)?;
     let ticks = now.0.saturating_add(MS_1601_TO_1970).saturating_mul(TICKS_PER_MS);
     if settings.check_validity && certificate.is_time_valid(&DateTime::from(ticks).as_chrono()).is_err() {
-        let date = |date: Option<_>| date.map_or_else(|| "?".to_owned(), |d: String| d);
+        let date = |date: Option<String>| date.unwrap_or_else(|| "?".to_owned());
         return Err(Distrust {
             detail: format!(
                 "the server's certificate is valid from {} to {} only",
@@ -213,8 +213,14 @@ fn pinned(settings: &Settings, certificate: &X509) -> Result<(), Distrust> {
     }
     let der = certificate.to_der().unwrap_or_default();
     if lies_in(&trusted, &der) {
-        // The OPC UA stack looks for the certificate again, under a name of its own.
-        let again = trusted.join(CertificateStore::cert_file_name(certificate));
+        // The OPC UA stack looks for the certificate again under a name of its own, first among the rejected
+        // ones: a copy left there would outweigh the trust just found.
+        let name = CertificateStore::cert_file_name(certificate);
+        let left = store.rejected_certs_dir().join(&name);
+        for left in [&rejected, &left].into_iter().filter(|left| left.exists()) {
+            fs::remove_file(left).map_err(|e| unwritable(left, &e))?;
+        }
+        let again = trusted.join(name);
         return if again.exists() {
             Ok(())
         } else {

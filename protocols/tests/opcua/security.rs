@@ -1,0 +1,153 @@
+//! Certificates, policies and passwords, each refusal with its next step.
+
+use std::path::Path;
+
+use observation::Quality;
+use protocols::LinkError;
+use protocols::opcua::OpcUaLink;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::peer::Peer;
+use crate::watch::{Watched, link};
+
+const BEST: &str = "Basic256Sha256/SignAndEncrypt";
+
+/// Folders of the two sides and a file with the password.
+struct Folders {
+    dir: TempDir,
+}
+
+impl Folders {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("secret"), "准绳-secret\n").unwrap();
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    async fn secured_peer(&self, more: &[&str]) -> Peer {
+        let server = self.path("server");
+        let mut arguments = vec!["--security", "secured", "--pki", &server];
+        arguments.extend(more);
+        Peer::start(&arguments).await
+    }
+
+    fn keys(&self, security: &str) -> Value {
+        json!({
+            "security": security, "pki_dir": self.path("agent"),
+            "user": "plumbline", "password_file": self.path("secret"),
+        })
+    }
+
+    /// What the operator does after having compared the fingerprint.
+    fn trust_server(&self) {
+        let trusted = self.dir.path().join("agent/trusted");
+        std::fs::create_dir_all(&trusted).unwrap();
+        std::fs::copy(self.path("server/server-cert.der"), trusted.join("plc.der")).unwrap();
+    }
+}
+
+async fn refusal(link: &OpcUaLink) -> String {
+    let error = Watched::try_open(link).await.err().expect("a refusal");
+    assert!(matches!(error, LinkError::Refused { .. }), "{error:?}");
+    error.to_string()
+}
+
+async fn delivers(link: &OpcUaLink) {
+    let mut watched = Watched::open(link).await;
+    watched.until("the first value", |w| w.last(0).is_some()).await;
+    assert_eq!(watched.qualities(0), [Quality::Good]);
+}
+
+#[tokio::test]
+async fn pain_22_an_untrusted_server_is_refused_and_one_printed_command_later_delivers() {
+    let folders = Folders::new();
+    let peer = folders.secured_peer(&[]).await;
+    let link = link(&peer.address(), &folders.keys(BEST), &["Program"]);
+    let first = refusal(&link).await;
+    assert!(first.contains("not trusted yet") && first.contains("SHA-256 "), "{first}");
+    let own = std::fs::read(folders.path("agent/own/cert.der")).unwrap();
+    let second = refusal(&link).await;
+    assert_eq!(first, second, "nothing is trusted by trying again");
+
+    let command = first.split("trust it with: ").nth(1).unwrap();
+    assert!(std::process::Command::new("sh").args(["-c", command]).status().unwrap().success());
+    delivers(&link).await;
+    delivers(&link).await;
+    assert_eq!(std::fs::read(folders.path("agent/own/cert.der")).unwrap(), own, "made once");
+}
+
+#[tokio::test]
+async fn pain_22_a_wrong_password_is_refused_with_the_file_to_check() {
+    let folders = Folders::new();
+    let peer = folders.secured_peer(&[]).await;
+    folders.trust_server();
+    std::fs::write(folders.path("secret"), "wrong").unwrap();
+    let wrong = link(&peer.address(), &folders.keys(BEST), &["Status"]);
+    let error = refusal(&wrong).await;
+    assert!(error.contains("(0x80") && error.contains("password_file"), "{error}");
+    assert!(!error.contains("wrong\""), "the password is not printed: {error}");
+
+    std::fs::write(folders.path("secret"), "准绳-secret").unwrap();
+    delivers(&link(&peer.address(), &folders.keys(BEST), &["Status"])).await;
+}
+
+#[tokio::test]
+async fn every_policy_the_configuration_knows_delivers() {
+    let folders = Folders::new();
+    let peer = folders.secured_peer(&[]).await;
+    folders.trust_server();
+    for security in
+        ["Basic256Sha256/Sign", "Aes128_Sha256_RsaOaep/SignAndEncrypt", "Aes256_Sha256_RsaPss/SignAndEncrypt"]
+    {
+        delivers(&link(&peer.address(), &folders.keys(security), &["Total"])).await;
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_offered_is_never_replaced_by_a_weaker_one() {
+    let folders = Folders::new();
+    let open = Peer::start(&[]).await;
+    let error = refusal(&link(&open.address(), &folders.keys(BEST), &["Status"])).await;
+    assert!(error.contains("does not offer security Basic256Sha256/SignAndEncrypt, only none"), "{error}");
+    let secured = folders.secured_peer(&[]).await;
+    let error = refusal(&link(&secured.address(), &json!({}), &["Status"])).await;
+    assert!(error.contains("Basic256Sha256/Sign, Basic256Sha256/SignAndEncrypt"), "{error}");
+}
+
+#[tokio::test]
+async fn pain_22_a_server_that_does_not_trust_this_agent_is_told_which_certificate_to_trust() {
+    let folders = Folders::new();
+    let other = folders.path("other.der");
+    std::fs::write(&other, b"not this agent").unwrap();
+    let peer = folders.secured_peer(&["--trust-clients", &other]).await;
+    folders.trust_server();
+    let link = link(&peer.address(), &folders.keys(BEST), &["Status"]);
+    let error = Watched::try_open(&link).await.err().unwrap().to_string();
+    let own = link.own_certificate().unwrap().unwrap();
+    assert!(error.contains(&own.fingerprint) && error.contains(&own.path.display().to_string()), "{error}");
+
+    std::fs::copy(&own.path, &other).unwrap();
+    delivers(&link).await;
+}
+
+#[tokio::test]
+async fn a_certificate_without_the_address_is_refused_unless_the_link_says_otherwise() {
+    let folders = Folders::new();
+    let peer = folders.secured_peer(&[]).await;
+    folders.trust_server();
+    let address = format!("opc.tcp://localhost:{}", peer.port);
+    let mut keys = folders.keys(BEST);
+    let error = refusal(&link(&address, &keys, &["Status"])).await;
+    assert!(error.contains("\"localhost\"") && error.contains("check_hostname = false"), "{error}");
+    keys["check_hostname"] = json!(false);
+    delivers(&link(&address, &keys, &["Status"])).await;
+
+    std::fs::remove_dir_all(Path::new(&folders.path("agent")).join("trusted")).unwrap();
+    let error = refusal(&link(&address, &keys, &["Status"])).await;
+    assert!(error.contains("not trusted yet"), "without the name check it is still pinned: {error}");
+}
