@@ -1,1 +1,16 @@
-//! Placeholder while the workspace is being laid out.
+//! The assessor's and the registrar's program as a library: make a registrar's key, sign a genesis, check a
+//! bundle. It never uses the network and trusts nothing but the trust file it is given.
+//!
+//! What a bundle says is decided in `verify`, how it is worded in `report`; here are files, questions and
+//! exit codes.
+
+pub mod exit;
+pub mod fresh;
+pub mod json;
+pub mod keygen;
+pub mod passphrase;
+pub mod roster;
+pub mod summary;
+
+pub use exit::Exit;
+pub use keygen::{KeygenError, NewKey, keygen};
