@@ -1,0 +1,554 @@
+//! The store in one SQLite file: WAL, `synchronous=FULL`, locked for this process alone.
+//!
+//! What a failed commit leaves: SQLite rolls it back. After a failure at the very end (a full disk, a failing
+//! sync) its frames may lie behind the end of the write-ahead log; the next commit overwrites them, and a
+//! crash before that may bring the whole commit back. Both are harmless: nothing is sent or acknowledged
+//! before a commit that succeeded, and a restart believes the file and nothing else.
+
+use crate::change::Change;
+use crate::error::StoreError;
+use crate::keep::{Aged, Oldest};
+use crate::schema;
+use crate::store::{Hash, JournalRow, Limit, RawBlock, Statement, Store, Stored, Stream, Usage};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row, params};
+use std::path::{Path, PathBuf};
+
+/// Memory for pages, KiB. The agent reads little and in order.
+const CACHE_KIB: u32 = 1024;
+/// The write-ahead log is cut back to this after a large commit, bytes.
+const WAL_BYTES: u32 = 8 << 20;
+
+/// See the module. The connection is used by one thread at a time, whoever owns the value.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    path: PathBuf,
+    statement_max: u64,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it. Damage that shows is an error; see [`crate::open`] for what to do then.
+    /// Statements without a receipt are refused beyond `statement_max` bytes.
+    pub fn open(path: &Path, statement_max: u64) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|e| translate(path, &e))?;
+        let store = Self { connection, path: path.to_owned(), statement_max };
+        store.prepare().map_err(|e| store.error(&e))?;
+        store.check_format()?;
+        store.check_pages()?;
+        Ok(store)
+    }
+
+    fn prepare(&self) -> rusqlite::Result<()> {
+        self.connection.set_prepared_statement_cache_capacity(48);
+        // The lock must be exclusive before the log is opened, so that no other process can share it.
+        self.connection.execute_batch(&format!(
+            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
+             PRAGMA cache_size=-{CACHE_KIB}; PRAGMA journal_size_limit={WAL_BYTES}; PRAGMA temp_store=MEMORY;
+             BEGIN IMMEDIATE; COMMIT;"
+        ))
+    }
+
+    fn check_format(&self) -> Result<(), StoreError> {
+        let pragma = |name: &str| -> Result<i64, StoreError> {
+            self.connection
+                .query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
+                .map_err(|e| self.error(&e))
+        };
+        match (pragma("application_id")?, pragma("user_version")?) {
+            (schema::APPLICATION, schema::FORMAT) => Ok(()),
+            (schema::APPLICATION, found) => {
+                Err(StoreError::Newer { path: self.path.clone(), found, known: schema::FORMAT })
+            }
+            (0, 0) if self.is_empty()? => self.create(),
+            (application, _) => Err(StoreError::Damaged {
+                path: self.path.clone(),
+                detail: format!("it holds other data (application {application:#x})"),
+            }),
+        }
+    }
+
+    fn is_empty(&self) -> Result<bool, StoreError> {
+        let tables: i64 = self
+            .connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(|e| self.error(&e))?;
+        Ok(tables == 0)
+    }
+
+    fn create(&self) -> Result<(), StoreError> {
+        let (application, format) = (schema::APPLICATION, schema::FORMAT);
+        self.connection
+            .execute_batch(&format!(
+                "BEGIN; {} PRAGMA application_id={application}; PRAGMA user_version={format}; COMMIT",
+                schema::TABLES
+            ))
+            .map_err(|e| self.error(&e))
+    }
+
+    /// Every table but the raw blocks is checked at each start: raw blocks may be many gigabytes, and damage to
+    /// one of them costs that block only.
+    fn check_pages(&self) -> Result<(), StoreError> {
+        for table in ["commits", "stream", "statement", "journal", "fact"] {
+            let verdict: String = self
+                .connection
+                .query_row(&format!("PRAGMA quick_check('{table}')"), [], |row| row.get(0))
+                .map_err(|e| self.error(&e))?;
+            if verdict != "ok" {
+                return Err(StoreError::Damaged { path: self.path.clone(), detail: verdict });
+            }
+        }
+        Ok(())
+    }
+
+    /// Limits the file to so many pages. For trying a full disk without filling one.
+    #[doc(hidden)]
+    pub fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
+        let set = format!("PRAGMA max_page_count={pages}");
+        self.connection.query_row(&set, [], |_| Ok(())).map_err(|e| self.error(&e))
+    }
+
+    /// Pages in use. For trying a full disk without filling one.
+    #[doc(hidden)]
+    pub fn pages(&self) -> Result<u32, StoreError> {
+        self.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(|e| self.error(&e))
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn error(&self, error: &rusqlite::Error) -> StoreError {
+        translate(&self.path, error)
+    }
+
+    /// Id of a stream, made if it is new.
+    fn id(&self, name: &str) -> rusqlite::Result<i64> {
+        let find = "SELECT id FROM stream WHERE name = ?1";
+        let found = self.connection.prepare_cached(find)?.query_row([name], |row| row.get(0)).optional()?;
+        if let Some(id) = found {
+            return Ok(id);
+        }
+        self.connection.execute("INSERT INTO stream(name) VALUES(?1)", [name])?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    fn apply(&self, change: &Change<'_>) -> Result<(), StoreError> {
+        if let Change::Fact { stream, key, value } = change {
+            return self.fact_changes(stream, key, *value).map_err(|e| self.error(&e));
+        }
+        let id = self.id(change.stream()).map_err(|e| self.error(&e))?;
+        let stream = self.stream_by_id(id).map_err(|e| self.error(&e))?;
+        self.check(id, &stream, change)?;
+        self.write(id, change).map_err(|e| self.error(&e))
+    }
+
+    /// Refuses what contradicts the stream; a second application of the same change is such a contradiction.
+    fn check(&self, id: i64, stream: &Stream, change: &Change<'_>) -> Result<(), StoreError> {
+        match change {
+            Change::Journal { position, .. } => expect("a journal row", stream.journal_next, *position),
+            Change::Raw { number, .. } => expect("a raw block", stream.raw_next, *number),
+            Change::Statement { seq, prev, bytes, .. } => {
+                expect("a statement's number", stream.next_seq, *seq)?;
+                expect("a statement's predecessor", stream.head, *prev)?;
+                self.check_room(bytes.len())
+            }
+            Change::Stored { seq, leaf, .. } => {
+                if *seq > stream.send_from || *seq >= stream.next_seq {
+                    return Err(StoreError::conflict("an acknowledgement", stream.send_from, seq));
+                }
+                let held = self.leaf(id, *seq).map_err(|e| self.error(&e))?;
+                // A statement that was pruned long ago may be acknowledged again.
+                held.map_or(Ok(()), |held| expect("an acknowledged leaf", held, *leaf))
+            }
+            Change::Continue { seq, .. } if *seq < stream.next_seq => {
+                Err(StoreError::conflict("a continuation", stream.next_seq, seq))
+            }
+            Change::Sealed { seq, .. } if *seq >= stream.send_from => {
+                Err(StoreError::conflict("a receipt", stream.send_from, seq))
+            }
+            Change::DropStatements { through, .. } => {
+                let first = self.first_unsealed(id).map_err(|e| self.error(&e))?.unwrap_or(stream.next_seq);
+                if *through < first {
+                    return Ok(());
+                }
+                Err(StoreError::conflict("to drop an unsealed statement", first, through))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_room(&self, more: usize) -> Result<(), StoreError> {
+        let held_bytes = self.usage_now().map_err(|e| self.error(&e))?.unsealed_bytes;
+        let max_bytes = self.statement_max;
+        if held_bytes.saturating_add(size(more)) > max_bytes {
+            return Err(StoreError::Cap { held_bytes, max_bytes });
+        }
+        Ok(())
+    }
+
+    fn leaf(&self, id: i64, seq: u64) -> rusqlite::Result<Option<Hash>> {
+        let sql = "SELECT leaf FROM statement WHERE stream = ?1 AND seq = ?2";
+        self.connection.prepare_cached(sql)?.query_row(params![id, int(seq)], |row| row.get(0)).optional()
+    }
+
+    fn first_unsealed(&self, id: i64) -> rusqlite::Result<Option<u64>> {
+        let sql = "SELECT min(seq) FROM statement WHERE stream = ?1 AND receipt IS NULL AND given_up = 0";
+        let found: Option<i64> = self.connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+        Ok(found.map(uint))
+    }
+
+    fn run(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute(values).map(|_| ())
+    }
+
+    /// Runs a deletion that returns the sizes of what went, and gives their sum.
+    fn delete(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<i64> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let sizes = statement.query_map(values, |row| row.get::<_, i64>(0))?;
+        sizes.sum()
+    }
+
+    fn write(&self, id: i64, change: &Change<'_>) -> rusqlite::Result<()> {
+        match change {
+            Change::Journal { position, row, .. } => {
+                self.run(
+                    "INSERT INTO journal(stream, position, row) VALUES(?1, ?2, ?3)",
+                    params![id, int(*position), row],
+                )?;
+                self.run(
+                    "UPDATE stream SET journal_next = journal_next + 1, journal_bytes = journal_bytes + ?2 WHERE id = ?1",
+                    params![id, int(size(row.len()))],
+                )
+            }
+            Change::Trim { through, .. } => {
+                let gone = self.delete(
+                    "DELETE FROM journal WHERE stream = ?1 AND position <= ?2 RETURNING length(row)",
+                    params![id, int(*through)],
+                )?;
+                self.run(
+                    "UPDATE stream SET journal_bytes = journal_bytes - ?2 WHERE id = ?1",
+                    params![id, gone],
+                )
+            }
+            Change::Statement { seq, leaf, at_ms, bytes, .. } => {
+                let size = int(size(bytes.len()));
+                self.run(
+                    "INSERT INTO statement(stream, seq, leaf, at_ms, size, bytes) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![id, int(*seq), leaf, at_ms, size, bytes],
+                )?;
+                self.run(
+                    "UPDATE stream SET next_seq = ?2 + 1, head = ?3, statement_bytes = statement_bytes + ?4,
+                     unsealed_bytes = unsealed_bytes + ?4 WHERE id = ?1",
+                    params![id, int(*seq), leaf, size],
+                )
+            }
+            Change::Stored { seq, index, .. } => {
+                self.run(
+                    "UPDATE statement SET log_index = ?3 WHERE stream = ?1 AND seq = ?2",
+                    params![id, int(*seq), int(*index)],
+                )?;
+                self.run(
+                    "UPDATE stream SET send_from = max(send_from, ?2 + 1) WHERE id = ?1",
+                    params![id, int(*seq)],
+                )
+            }
+            Change::Rewind { seq, .. } => self.rewind(id, int(*seq)),
+            Change::Sealed { seq, receipt, .. } => {
+                let sealed = self.delete(
+                    "UPDATE statement SET receipt = ?3 WHERE stream = ?1 AND seq = ?2 AND receipt IS NULL
+                     AND given_up = 0 RETURNING size",
+                    params![id, int(*seq), receipt],
+                )?;
+                self.run(
+                    "UPDATE stream SET unsealed_bytes = unsealed_bytes - ?2 WHERE id = ?1",
+                    params![id, sealed],
+                )
+            }
+            Change::Continue { seq, prev, .. } => {
+                let given_up = self.delete(
+                    "UPDATE statement SET given_up = 1 WHERE stream = ?1 AND given_up = 0 AND receipt IS NULL
+                     AND log_index IS NULL RETURNING size",
+                    params![id],
+                )?;
+                self.run(
+                    "UPDATE stream SET next_seq = ?2, send_from = ?2, head = ?3, unsealed_bytes = unsealed_bytes - ?4
+                     WHERE id = ?1",
+                    params![id, int(*seq), prev, given_up],
+                )
+            }
+            Change::Raw { number, leaf, from_ms, to_ms, bytes, .. } => {
+                let size = int(size(bytes.len()));
+                self.run(
+                    "INSERT INTO raw(stream, number, leaf, from_ms, to_ms, size, bytes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    params![id, int(*number), leaf, from_ms, to_ms, size, bytes],
+                )?;
+                self.run(
+                    "UPDATE stream SET raw_next = ?2 + 1, raw_bytes = raw_bytes + ?3 WHERE id = ?1",
+                    params![id, int(*number), size],
+                )
+            }
+            Change::DropStatements { through, .. } => {
+                let gone = self.delete(
+                    "DELETE FROM statement WHERE stream = ?1 AND seq <= ?2 RETURNING size",
+                    params![id, int(*through)],
+                )?;
+                self.run(
+                    "UPDATE stream SET statement_bytes = statement_bytes - ?2 WHERE id = ?1",
+                    params![id, gone],
+                )
+            }
+            Change::DropRaw { through, .. } => {
+                let gone = self.delete(
+                    "DELETE FROM raw WHERE stream = ?1 AND number <= ?2 RETURNING size",
+                    params![id, int(*through)],
+                )?;
+                self.run("UPDATE stream SET raw_bytes = raw_bytes - ?2 WHERE id = ?1", params![id, gone])
+            }
+            Change::Fact { .. } => Ok(()),
+        }
+    }
+
+    fn rewind(&self, id: i64, seq: i64) -> rusqlite::Result<()> {
+        let unsealed = self.delete(
+            "UPDATE statement SET receipt = NULL WHERE stream = ?1 AND seq >= ?2 AND receipt IS NOT NULL RETURNING size",
+            params![id, seq],
+        )?;
+        self.run("UPDATE statement SET log_index = NULL WHERE stream = ?1 AND seq >= ?2", params![id, seq])?;
+        self.run(
+            "UPDATE stream SET send_from = min(send_from, ?2), unsealed_bytes = unsealed_bytes + ?3 WHERE id = ?1",
+            params![id, seq, unsealed],
+        )
+    }
+
+    fn fact_changes(&self, stream: &str, key: &str, value: Option<&[u8]>) -> rusqlite::Result<()> {
+        match value {
+            Some(value) => {
+                self.run("INSERT OR REPLACE INTO fact VALUES(?1, ?2, ?3)", params![stream, key, value])
+            }
+            None => self.run("DELETE FROM fact WHERE stream = ?1 AND key = ?2", params![stream, key]),
+        }
+    }
+
+    fn stream_by_id(&self, id: i64) -> rusqlite::Result<Stream> {
+        let sql = "SELECT next_seq, head, send_from, journal_next, raw_next, journal_bytes FROM stream WHERE id = ?1";
+        self.connection.prepare_cached(sql)?.query_row([id], |row| {
+            Ok(Stream {
+                next_seq: get(row, 0)?,
+                head: row.get(1)?,
+                send_from: get(row, 2)?,
+                journal_next: get(row, 3)?,
+                raw_next: get(row, 4)?,
+                journal_bytes: get(row, 5)?,
+            })
+        })
+    }
+
+    fn known(&self, name: &str) -> rusqlite::Result<Option<i64>> {
+        let sql = "SELECT id FROM stream WHERE name = ?1";
+        self.connection.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()
+    }
+
+    fn usage_now(&self) -> rusqlite::Result<Usage> {
+        let sql = "SELECT coalesce(sum(statement_bytes), 0), coalesce(sum(unsealed_bytes), 0),
+                   coalesce(sum(raw_bytes), 0), coalesce(sum(journal_bytes), 0) FROM stream";
+        self.connection.prepare_cached(sql)?.query_row([], |row| {
+            Ok(Usage {
+                statement_bytes: get(row, 0)?,
+                unsealed_bytes: get(row, 1)?,
+                raw_bytes: get(row, 2)?,
+                journal_bytes: get(row, 3)?,
+            })
+        })
+    }
+
+    /// Rows of a stream, each with its size, until the limit is reached.
+    fn rows<T>(
+        &self,
+        stream: &str,
+        sql: &str,
+        from: u64,
+        limit: Limit,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<(T, usize)>,
+    ) -> rusqlite::Result<Vec<T>> {
+        let Some(id) = self.known(stream)? else { return Ok(vec![]) };
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![id, int(from)])?;
+        let (mut found, mut bytes) = (vec![], 0_usize);
+        while found.len() < limit.items.max(1)
+            && let Some(row) = rows.next()?
+        {
+            let (item, size) = read(row)?;
+            bytes = bytes.saturating_add(size);
+            if bytes > limit.bytes && !found.is_empty() {
+                break;
+            }
+            found.push(item);
+        }
+        Ok(found)
+    }
+
+    fn oldest_now(&self, max: usize) -> rusqlite::Result<Oldest> {
+        let aged = |row: &Row<'_>| {
+            Ok(Aged {
+                stream: row.get(0)?,
+                number: get(row, 1)?,
+                bytes: get(row, 2)?,
+                from_ms: row.get(3)?,
+                to_ms: row.get(4)?,
+            })
+        };
+        let statements = "SELECT stream.name, seq, size, at_ms, at_ms FROM statement JOIN stream
+             ON stream.id = statement.stream
+             WHERE seq < coalesce((SELECT min(seq) FROM statement AS s WHERE s.stream = stream.id
+                 AND s.receipt IS NULL AND s.given_up = 0), next_seq)
+             ORDER BY statement.id LIMIT ?1";
+        let raw = "SELECT stream.name, number, size, from_ms, to_ms FROM raw JOIN stream
+             ON stream.id = raw.stream ORDER BY raw.id LIMIT ?1";
+        let max = int(size(max));
+        Ok(Oldest {
+            statements: self
+                .connection
+                .prepare_cached(statements)?
+                .query_map([max], aged)?
+                .collect::<Result<_, _>>()?,
+            raw: self.connection.prepare_cached(raw)?.query_map([max], aged)?.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Store for SqliteStore {
+    fn commit(&mut self, number: u64, changes: &[Change<'_>]) -> Result<(), StoreError> {
+        // Dropped without COMMIT, the transaction rolls back.
+        let transaction = self.connection.unchecked_transaction().map_err(|e| self.error(&e))?;
+        for change in changes {
+            self.apply(change)?;
+        }
+        let counted = self
+            .connection
+            .execute("UPDATE commits SET number = ?1 WHERE number = ?1 - 1", [int(number)])
+            .map_err(|e| self.error(&e))?;
+        expect("a commit's number", 1, counted)?;
+        transaction.commit().map_err(|e| self.error(&e))
+    }
+
+    fn committed(&mut self) -> Result<u64, StoreError> {
+        self.connection
+            .query_row("SELECT number FROM commits", [], |row| get(row, 0))
+            .map_err(|e| self.error(&e))
+    }
+
+    fn streams(&mut self) -> Result<Vec<String>, StoreError> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            let mut statement = self.connection.prepare("SELECT name FROM stream ORDER BY id")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        };
+        read().map_err(|e| self.error(&e))
+    }
+
+    fn stream(&mut self, stream: &str) -> Result<Stream, StoreError> {
+        let read = || match self.known(stream)? {
+            Some(id) => self.stream_by_id(id),
+            None => Ok(Stream::default()),
+        };
+        read().map_err(|e| self.error(&e))
+    }
+
+    fn statements(&mut self, stream: &str, from: u64, limit: Limit) -> Result<Vec<Statement>, StoreError> {
+        let sql = "SELECT seq, leaf, bytes FROM statement WHERE stream = ?1 AND seq >= ?2 AND given_up = 0 ORDER BY seq";
+        self.rows(stream, sql, from, limit, |row| {
+            let bytes: Vec<u8> = row.get(2)?;
+            let size = bytes.len();
+            Ok((Statement { seq: get(row, 0)?, leaf: row.get(1)?, bytes }, size))
+        })
+        .map_err(|e| self.error(&e))
+    }
+
+    fn unsealed(&mut self, stream: &str, max: usize) -> Result<Vec<Stored>, StoreError> {
+        let sql = "SELECT seq, leaf, log_index FROM statement WHERE stream = ?1 AND seq >= ?2
+                   AND receipt IS NULL AND given_up = 0 AND log_index IS NOT NULL ORDER BY seq";
+        let limit = Limit { items: max, bytes: usize::MAX };
+        self.rows(stream, sql, 0, limit, |row| {
+            Ok((Stored { seq: get(row, 0)?, leaf: row.get(1)?, index: get(row, 2)? }, 0))
+        })
+        .map_err(|e| self.error(&e))
+    }
+
+    fn receipt(&mut self, stream: &str, seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT receipt FROM statement JOIN stream ON stream.id = statement.stream WHERE name = ?1 AND seq = ?2";
+        let found = self.connection.query_row(sql, params![stream, int(seq)], |row| row.get(0)).optional();
+        found.map(Option::flatten).map_err(|e| self.error(&e))
+    }
+
+    fn journal(&mut self, stream: &str, from: u64, limit: Limit) -> Result<Vec<JournalRow>, StoreError> {
+        let sql = "SELECT position, row FROM journal WHERE stream = ?1 AND position >= ?2 ORDER BY position";
+        self.rows(stream, sql, from, limit, |row| {
+            let bytes: Vec<u8> = row.get(1)?;
+            let size = bytes.len();
+            Ok((JournalRow { position: get(row, 0)?, row: bytes }, size))
+        })
+        .map_err(|e| self.error(&e))
+    }
+
+    fn raw(&mut self, stream: &str, number: u64) -> Result<Option<RawBlock>, StoreError> {
+        let sql = "SELECT leaf, from_ms, to_ms, bytes FROM raw JOIN stream ON stream.id = raw.stream
+                   WHERE name = ?1 AND number = ?2";
+        let read = |row: &Row<'_>| {
+            Ok(RawBlock { leaf: row.get(0)?, from_ms: row.get(1)?, to_ms: row.get(2)?, bytes: row.get(3)? })
+        };
+        self.connection
+            .query_row(sql, params![stream, int(number)], read)
+            .optional()
+            .map_err(|e| self.error(&e))
+    }
+
+    fn fact(&mut self, stream: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT value FROM fact WHERE stream = ?1 AND key = ?2";
+        self.connection
+            .query_row(sql, params![stream, key], |row| row.get(0))
+            .optional()
+            .map_err(|e| self.error(&e))
+    }
+
+    fn usage(&mut self) -> Result<Usage, StoreError> {
+        self.usage_now().map_err(|e| self.error(&e))
+    }
+
+    fn oldest(&mut self, max: usize) -> Result<Oldest, StoreError> {
+        self.oldest_now(max).map_err(|e| self.error(&e))
+    }
+}
+
+/// What SQLite's error means to the agent.
+pub(crate) fn translate(path: &Path, error: &rusqlite::Error) -> StoreError {
+    let (path, detail) = (path.to_owned(), error.to_string());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full { path },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::InUse { path },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { path, detail },
+        _ => StoreError::Io { path, detail },
+    }
+}
+
+fn expect<T: PartialEq + std::fmt::Debug>(what: &'static str, expected: T, got: T) -> Result<(), StoreError> {
+    if expected == got { Ok(()) } else { Err(StoreError::conflict(what, expected, got)) }
+}
+
+/// SQLite's integers are signed; numbers here stay far below 2^63.
+pub(crate) fn int(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn uint(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
+fn size(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn get(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(uint)
+}
