@@ -9,6 +9,7 @@ Lines:   {"set": "Status", "value": 3}                    with optional "status"
          {"sessions": true}                                prints how many sessions are open
          {"end_subscriptions": 2148139008}                 a StatusChangeNotification to every subscription
          {"skip_sequence": true}                           the next notification number is left out
+         {"services": true}                                prints the names of all services asked for so far
 Each line is answered by one line, `ok` with what was asked for.
 
 The variables lie in urn:plumbline:test:cnc. With --shift another namespace is registered before it, which has
@@ -27,6 +28,7 @@ from pathlib import Path
 from asyncua import Server, ua
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.uaprocessor import UaProcessor
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 URI = "urn:plumbline:test:cnc"
@@ -58,6 +60,21 @@ class Users:
         if username is None:
             return User(role=UserRole.User)
         return None
+
+
+SERVICES = set()
+NAMES = {number: name for name, number in vars(ua.ObjectIds).items() if isinstance(number, int)}
+
+
+def note_services():
+    """Every message to any session of this server passes here, whatever becomes of it."""
+    process = UaProcessor._process_message
+
+    async def noted(self, typeid, *rest):
+        SERVICES.add(NAMES.get(typeid.Identifier, str(typeid)).removesuffix("_Encoding_DefaultBinary"))
+        return await process(self, typeid, *rest)
+
+    UaProcessor._process_message = noted
 
 
 def free_port():
@@ -140,6 +157,8 @@ async def obey(server, index, line):
             await subscription.enqueue_statuschange(ua.StatusCode(order["end_subscriptions"]))
             await subscription.publish_results()
         return ""
+    if "services" in order:
+        return ",".join(sorted(SERVICES))
     if "skip_sequence" in order:
         for subscription in server.iserver.subscription_service.subscriptions.values():
             subscription._notification_seq += 1
@@ -158,6 +177,7 @@ async def main():
     wanted = arguments.parse_args()
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
 
+    note_services()
     server = Server(user_manager=Users())
     await server.init()
     port = wanted.port or free_port()

@@ -19,6 +19,11 @@ const QUEUE_LIMIT: u64 = 10_000;
 /// A subscription nobody fetches from is deleted by the server after about this long, ms.
 const ORPHAN_MS: u64 = 60_000;
 
+/// Points the server refused are offered to it again after this many keep-alives, and at least once a minute:
+/// their program may be loaded by then.
+const KEEP_ALIVES_UNTIL_OFFER: u64 = 20;
+const OFFER_LIMIT_MS: u64 = 60_000;
+
 /// The parameters of one link's subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -58,6 +63,11 @@ impl Plan {
     /// Silence after which the session is given up, ms.
     pub(super) fn dead_after(&self) -> Duration {
         Duration::from_millis(KEEP_ALIVES_UNTIL_DEAD.saturating_mul(self.keep_alive_ms))
+    }
+
+    /// How long to wait before refused points are offered again.
+    pub(super) fn offer_again(&self) -> Duration {
+        Duration::from_millis(OFFER_LIMIT_MS.min(KEEP_ALIVES_UNTIL_OFFER.saturating_mul(self.keep_alive_ms)))
     }
 
     /// Judges the publishing interval, ms, and the keep-alive count the server made of ours. A keep-alive

@@ -31,8 +31,6 @@ use crate::{Batch, LinkError};
 
 /// Monitored items of one request; the smallest controllers take no more.
 const ITEMS_PER_REQUEST: usize = 100;
-/// How often points the server refused are offered to it again: their program may be loaded by then.
-const OFFER_AGAIN: Duration = Duration::from_mins(1);
 /// The server keeps a session nobody talks on for this long, ms.
 const SESSION_MS: u32 = 60_000;
 /// Life of a channel's keys, ms; they are renewed before.
@@ -379,7 +377,7 @@ impl Opening {
         let open = live.open.clone();
         tokio::spawn(open.run_until_cancelled_owned(async move {
             while !refused.is_empty() {
-                tokio::time::sleep(OFFER_AGAIN).await;
+                tokio::time::sleep(self.plan.offer_again()).await;
                 let Ok(namespaces) = self.namespaces(&live.session).await else { continue };
                 if let Ok(still) = self.observe(&live.session, subscription, &namespaces, &refused).await {
                     refused = still.into_iter().map(|(index, _)| index).collect();

@@ -128,6 +128,35 @@ async fn pain_18_an_unknown_node_costs_only_itself() {
 }
 
 #[tokio::test]
+async fn a_variable_that_appears_later_is_taken_up_without_a_new_session() {
+    let mut peer = Peer::start(&[]).await;
+    let link = link(&peer.address(), &json!({"publish": "50ms", "keep_alive": "50ms"}), &["Late", "Status"]);
+    let mut watched = Watched::open(&link).await;
+    watched.until("the refusal", |w| w.last(0).is_some()).await;
+    assert_eq!(watched.qualities(0), [Quality::Bad(Reason::Status(0x8034_0000))]);
+    peer.tell(json!({"add": "Late", "value": 5})).await;
+    watched.until("its value", |w| w.value(0).as_deref() == Some("5")).await;
+}
+
+#[tokio::test]
+async fn nothing_but_reading_services_is_ever_asked_for() {
+    let mut peer = Peer::start(&[]).await;
+    let link = link(&peer.address(), &json!({}), &["Status", "NoSuchNode"]);
+    let mut watched = Watched::open(&link).await;
+    watched.until("values and signs of life", |w| w.last(0).is_some() && w.alive.is_some()).await;
+    drop(watched);
+    let gone = async { while peer.tell(json!({"sessions": true})).await != "0" {} };
+    tokio::time::timeout(DEADLINE, gone).await.expect("the session is closed");
+    let asked = peer.tell(json!({"services": true})).await;
+    let want = "ActivateSessionRequest,CloseSecureChannelRequest,CloseSessionRequest,CreateMonitoredItemsRequest,\
+                CreateSessionRequest,CreateSubscriptionRequest,GetEndpointsRequest,PublishRequest,ReadRequest";
+    let extra: Vec<&str> =
+        asked.split(',').filter(|service| !want.split(',').any(|known| known == *service)).collect();
+    assert_eq!(extra, [] as [&str; 0]);
+    assert!(asked.contains("CreateMonitoredItemsRequest"), "the peer does count: {asked}");
+}
+
+#[tokio::test]
 async fn a_server_without_any_of_the_points_still_gives_a_session() {
     let peer = Peer::start(&[]).await;
     let mut watched = Watched::open(&link(&peer.address(), &json!({}), &["NoSuchNode"])).await;

@@ -76,9 +76,8 @@ impl Watched {
                     self.alive = self.alive.max_by_mono(batch.alive);
                 }
             };
-            if tokio::time::timeout(DEADLINE, waiting).await.is_err() {
-                panic!("{caller}: not in time: {what}; seen: {:#?}", self.seen);
-            }
+            let in_time = tokio::time::timeout(DEADLINE, waiting).await.is_ok();
+            assert!(in_time, "{caller}: not in time: {what}; seen: {:#?}", self.seen);
         }
     }
 
