@@ -6,10 +6,16 @@
 pub mod cbor;
 pub mod column;
 pub mod defect;
+pub mod enrol;
 pub mod hash;
 pub mod key;
+pub mod merkle;
+pub mod note;
 pub mod payload;
+pub mod receipt;
+mod sign1;
 pub mod statement;
+pub mod tile;
 
 pub use defect::{DecodeError, EncodeError};
 pub use hash::Hash;

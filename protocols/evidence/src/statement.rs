@@ -21,6 +21,8 @@ use crate::payload::{
     WindowBatch,
 };
 
+use crate::sign1::{envelope, to_be_signed};
+
 /// Largest statement, bytes: entries of C2SP tlog-tiles end at 65 535, and a margin is kept.
 pub const MAX_STATEMENT: usize = 48_000;
 
@@ -334,18 +336,6 @@ fn same(rebuilt: &[u8], came: &[u8]) -> Result<(), DecodeError> {
     }
     let at = rebuilt.iter().zip(came).take_while(|(a, b)| a == b).count();
     Err(DecodeError::NotCanonical(at))
-}
-
-fn to_be_signed(protected: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut w = Writer::new();
-    w.array(4).text("Signature1").bytes(protected).bytes(&[]).bytes(payload);
-    w.finish()
-}
-
-fn envelope(protected: &[u8], payload: &[u8], signature: &[u8]) -> Vec<u8> {
-    let mut w = Writer::new();
-    w.tag(18).array(4).bytes(protected).map(0).bytes(payload).bytes(signature);
-    w.finish()
 }
 
 /// Signs a payload. `iat` is UTC seconds.
