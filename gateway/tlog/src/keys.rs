@@ -66,14 +66,6 @@ pub enum Defect {
         /// Role and name in the roster.
         enrolled: String,
     },
-    /// This role does not sign this kind of statement.
-    #[error("a statement of type {kind} is not signed by a key of role {role}")]
-    WrongRole {
-        /// Kind of statement.
-        kind: &'static str,
-        /// Role of the key.
-        role: &'static str,
-    },
     /// It has the right number and the wrong predecessor.
     #[error(
         "statement {seq} names another predecessor than the one logged; the box may have been cloned or its spool replaced"
@@ -100,7 +92,6 @@ impl Defect {
             Self::Signature(_) => "signature",
             Self::KeyNotValid { .. } => "key-not-valid",
             Self::WrongSigner { .. } => "wrong-signer",
-            Self::WrongRole { .. } => "wrong-role",
             Self::BrokenChain { .. } => "broken-chain",
             Self::KeyChange(_) => "key-change",
             Self::TooLong(_) => "too-long",
@@ -151,7 +142,8 @@ impl Keyring {
         self.rows.iter()
     }
 
-    /// Whether a statement with this header may stand at `index`.
+    /// Whether a statement with this header may stand at `index`. That its role may sign its kind was checked
+    /// when it was opened.
     pub fn admit(&self, header: &Header, index: u64) -> Result<(), Defect> {
         if header.project != self.project {
             return Err(Defect::WrongProject(header.project.clone()));
@@ -165,9 +157,6 @@ impl Keyring {
                 said: format!("{} `{}`", header.role.text(), header.id),
                 enrolled: format!("{} `{}`", row.role.text(), row.id),
             });
-        }
-        if !header.kind.signers().contains(&row.role) {
-            return Err(Defect::WrongRole { kind: header.kind.content_type(), role: row.role.text() });
         }
         Ok(())
     }

@@ -3,45 +3,37 @@
 //! Only tiles that are committed are read, so any size up to the head can be asked for.
 
 use crate::store::{Read, StoreError};
-use crate::tree::{self, TILE_HEIGHT, TILE_WIDTH};
+use crate::tree;
 use evidence::Hash;
-use evidence::hash::node;
+use evidence::merkle::{Frontier, consistency_proof, inclusion_proof};
+use evidence::tile::locate;
 
 /// Root of the tree as it was at `size` entries.
 pub fn root_at<R: Read>(store: &mut R, size: u64) -> Result<Hash, StoreError> {
-    if size == 0 {
-        return Ok(tree::Tree::default().root());
-    }
-    // Perfect subtrees from the left, one per bit of the size; the root folds them from the right.
-    let mut parts = vec![];
-    let mut begin = 0;
-    for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
-        parts.push(subtree(store, level, begin >> level)?);
-        begin += 1 << level;
-    }
-    let mut root = None;
-    for part in parts.iter().rev() {
-        root = Some(root.map_or(*part, |right| node(part, &right)));
-    }
-    Ok(root.unwrap_or_default())
+    Ok(Frontier::load(size, |level, index| subtree(store, level, index))?.root())
 }
 
-/// Hash of the perfect subtree of 2^`level` leaves with number `index` in its level.
-pub fn subtree<R: Read>(store: &mut R, level: u32, index: u64) -> Result<Hash, StoreError> {
-    let (tile_level, inner) = (level / TILE_HEIGHT, level % TILE_HEIGHT);
-    // In its tile the subtree spans 2^inner hashes.
-    let (first, width) = (index << inner, 1_u64 << inner);
-    let number = first / TILE_WIDTH;
-    let hashes = tree::split(&store.tile(tile_level, number)?.unwrap_or_default());
-    let begin = usize::try_from(first % TILE_WIDTH).unwrap_or(usize::MAX);
-    let end = begin.saturating_add(usize::try_from(width).unwrap_or(usize::MAX));
-    hashes.get(begin..end).map(tree::perfect).ok_or_else(|| StoreError {
-        place: format!("tile {tile_level}/{number}"),
-        detail: "is missing or too narrow; run `plumbline-gateway rebuild` to check the log".to_owned(),
-    })
+/// Inclusion proof of entry `index` in the tree of `size` entries, from the leaf upwards.
+pub fn inclusion<R: Read>(store: &mut R, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
+    inclusion_proof(index, size, |level, index| subtree(store, level, index))
+}
+
+/// Consistency proof between the trees of `old` and `new` entries.
+pub fn consistency<R: Read>(store: &mut R, old: u64, new: u64) -> Result<Vec<Hash>, StoreError> {
+    consistency_proof(old, new, |level, index| subtree(store, level, index))
 }
 
 /// Leaf hash of an entry.
 pub fn leaf<R: Read>(store: &mut R, index: u64) -> Result<Hash, StoreError> {
     subtree(store, 0, index)
+}
+
+/// Hash of the complete subtree of 2^`level` leaves with number `index` in its level.
+fn subtree<R: Read>(store: &mut R, level: u32, index: u64) -> Result<Hash, StoreError> {
+    let (tile_level, number, from, bits) = locate(level, index);
+    let hashes = tree::split(&store.tile(tile_level.into(), number)?.unwrap_or_default());
+    tree::fold(&hashes, from, bits).ok_or_else(|| StoreError {
+        place: format!("tile {tile_level}/{number}"),
+        detail: "is missing or too narrow; run `plumbline-gateway rebuild` to check the log".to_owned(),
+    })
 }

@@ -11,14 +11,13 @@
 //! ```
 
 use evidence::Hash;
-use evidence::hash::node;
+use evidence::merkle::Frontier;
+use evidence::tile::{WIDTH, locate};
 
-/// Hashes in a full tile, C2SP tlog-tiles.
-pub const TILE_WIDTH: u64 = 256;
 /// Bits of an index that one tile level takes.
-pub const TILE_HEIGHT: u32 = 8;
+const TILE_HEIGHT: u32 = 8;
 /// A tree of 2⁶⁴ leaves has this many tile levels.
-pub const MAX_LEVELS: u32 = 8;
+const MAX_LEVELS: u32 = 8;
 
 /// A hash tile: `level` 0 holds leaf hashes; `bytes` are 1 to 256 hashes one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,114 +33,107 @@ pub struct HashTile {
 /// The tree's size and right edge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
-    size: u64,
+    frontier: Frontier,
     /// Per level, the hashes of the tile that is not full yet.
     edge: Vec<Vec<Hash>>,
 }
 
 impl Tree {
-    /// The edge of a stored tree. `tile` yields the bytes of a tile; `None` or a tile that is too short
-    /// gives back the place that is missing.
+    /// The edge of a stored tree. `tile` yields the bytes of a tile; of a tile that is missing or too narrow
+    /// the place (level, number) is given back.
     pub fn load<E>(
         size: u64,
         mut tile: impl FnMut(u32, u64) -> Result<Option<Vec<u8>>, E>,
     ) -> Result<Result<Self, (u32, u64)>, E> {
         let mut edge = vec![];
-        let mut level = 0;
-        while at_level(size, level) > 0 {
-            let at_this_level = at_level(size, level);
-            let (number, width) = (at_this_level / TILE_WIDTH, at_this_level % TILE_WIDTH);
+        for level in (0..MAX_LEVELS).take_while(|level| at_level(size, *level) > 0) {
+            let (number, width) = (at_level(size, level) / WIDTH, at_level(size, level) % WIDTH);
             let mut hashes = vec![];
             if width > 0 {
                 hashes = split(&tile(level, number)?.unwrap_or_default());
                 // The store may hold a wider tile than this size needs; a narrower one is a hole.
-                let Some(kept) = usize::try_from(width).ok().filter(|w| *w <= hashes.len()) else {
+                let Some(kept) = usize::try_from(width).ok().filter(|kept| *kept <= hashes.len()) else {
                     return Ok(Err((level, number)));
                 };
                 hashes.truncate(kept);
             }
             edge.push(hashes);
-            level += 1;
         }
-        Ok(Ok(Self { size, edge }))
+        // Every subtree of the frontier ends in an unfinished tile: a finished one belongs to a larger subtree.
+        let frontier = Frontier::load(size, |level, index| {
+            let (tile_level, number, from, bits) = locate(level, index);
+            let hashes = edge.get(usize::from(tile_level));
+            hashes.and_then(|hashes| fold(hashes, from, bits)).ok_or((u32::from(tile_level), number))
+        });
+        Ok(frontier.map(|frontier| Self { frontier, edge }))
     }
 
     /// Number of leaves.
     pub fn size(&self) -> u64 {
-        self.size
+        self.frontier.size()
+    }
+
+    /// The root; of the empty tree SHA-256 of nothing.
+    pub fn root(&self) -> Hash {
+        self.frontier.root()
     }
 
     /// Appends a leaf hash; tiles that become full are pushed to `full`.
     pub fn append(&mut self, leaf: Hash, full: &mut Vec<HashTile>) {
-        self.size += 1;
-        let mut carry = leaf;
-        for level in 0..MAX_LEVELS {
-            let row = level as usize;
-            if self.edge.len() == row {
-                self.edge.push(vec![]);
-            }
-            let hashes = &mut self.edge[row];
-            hashes.push(carry);
-            if hashes.len() as u64 != TILE_WIDTH {
+        let edge = &mut self.edge;
+        self.frontier.append(leaf, |level, index, hash| {
+            if level % TILE_HEIGHT != 0 {
                 return;
             }
-            let hashes = std::mem::take(hashes);
-            let number = at_level(self.size, level) / TILE_WIDTH - 1;
-            full.push(HashTile { level, number, bytes: hashes.concat() });
-            carry = perfect(&hashes);
-        }
+            let level = level / TILE_HEIGHT;
+            let row = level as usize;
+            if edge.len() == row {
+                edge.push(vec![]);
+            }
+            edge[row].push(hash);
+            if edge[row].len() as u64 == WIDTH {
+                let bytes = std::mem::take(&mut edge[row]).concat();
+                full.push(HashTile { level, number: index / WIDTH, bytes });
+            }
+        });
     }
 
     /// The unfinished tiles that differ from those of the tree of size `since`.
     pub fn unfinished(&self, since: u64) -> Vec<HashTile> {
-        let changed = |level: &u32| at_level(self.size, *level) != at_level(since, *level);
+        let size = self.size();
+        let changed = |level: &u32| at_level(size, *level) != at_level(since, *level);
         let tile = |level: u32| {
             let hashes = self.edge.get(level as usize).filter(|hashes| !hashes.is_empty())?;
-            let number = at_level(self.size, level) / TILE_WIDTH;
-            Some(HashTile { level, number, bytes: hashes.concat() })
+            Some(HashTile { level, number: at_level(size, level) / WIDTH, bytes: hashes.concat() })
         };
         (0..MAX_LEVELS).filter(changed).filter_map(tile).collect()
-    }
-
-    /// The root, RFC 6962 section 2.1; of the empty tree SHA-256 of nothing.
-    pub fn root(&self) -> Hash {
-        // The tree is a row of perfect subtrees of falling size; the root folds them from the right.
-        let mut root: Option<Hash> = None;
-        for hashes in &self.edge {
-            let mut end = hashes.len();
-            while end > 0 {
-                let width = 1 << end.trailing_zeros();
-                let subtree = perfect(&hashes[end - width..end]);
-                root = Some(root.map_or(subtree, |right| node(&subtree, &right)));
-                end -= width;
-            }
-        }
-        root.unwrap_or_else(|| evidence::hash::sha256(b""))
     }
 }
 
 /// How many hashes tile level `level` has in a tree of `size` leaves.
-pub fn at_level(size: u64, level: u32) -> u64 {
+fn at_level(size: u64, level: u32) -> u64 {
     size.checked_shr(TILE_HEIGHT * level).unwrap_or(0)
 }
 
 /// The hashes of a tile; an odd rest is dropped.
-pub fn split(tile: &[u8]) -> Vec<Hash> {
+pub(crate) fn split(tile: &[u8]) -> Vec<Hash> {
     tile.as_chunks::<32>().0.to_vec()
 }
 
-/// Root of a perfect subtree over a power of two of hashes.
-pub fn perfect(hashes: &[Hash]) -> Hash {
-    let mut row = hashes.to_vec();
-    while row.len() > 1 {
-        row = row.as_chunks::<2>().0.iter().map(|[left, right]| node(left, right)).collect();
+/// Root of the subtree over the hashes `from..from + 2^bits` of a tile, if it is so wide.
+pub(crate) fn fold(hashes: &[Hash], from: u64, bits: u32) -> Option<Hash> {
+    let from = usize::try_from(from).ok()?;
+    let mut frontier = Frontier::new();
+    for hash in hashes.get(from..from.checked_add(1 << bits)?)? {
+        frontier.append(*hash, |_, _, _| {});
     }
-    row[0]
+    Some(frontier.root())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use evidence::hash::node;
     use std::collections::BTreeMap;
 
     fn leaf(n: u64) -> Hash {
