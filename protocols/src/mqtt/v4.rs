@@ -96,7 +96,9 @@ fn error(settings: &Settings, error: &ConnectionError) -> LinkError {
         ConnectionError::ConnectionRefused(code) => refused(settings, &format!("{code:?}")),
         ConnectionError::Tls(rumqttc_v4::TlsError::Io(e))
         | ConnectionError::Io(e)
-        | ConnectionError::MqttState(StateError::Io(e)) => io(settings, e),
+        | ConnectionError::MqttState(
+            StateError::Io(e) | StateError::Deserialization(rumqttc_v4::Error::Io(e)),
+        ) => io(settings, e),
         ConnectionError::Tls(e) => untrusted(settings, &e.to_string()),
         ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => LinkError::Timeout {
             address,

@@ -142,7 +142,9 @@ fn error(settings: &Settings, error: &ConnectionError) -> LinkError {
         ConnectionError::ConnectionRefused(code) => refused(settings, &format!("{code:?}")),
         ConnectionError::Tls(rumqttc_v5::TlsError::Io(e))
         | ConnectionError::Io(e)
-        | ConnectionError::MqttState(StateError::Io(e)) => io(settings, e),
+        | ConnectionError::MqttState(
+            StateError::Io(e) | StateError::Deserialization(rumqttc_v5::Error::Io(e)),
+        ) => io(settings, e),
         ConnectionError::Tls(e) => untrusted(settings, &e.to_string()),
         ConnectionError::Timeout(_) => LinkError::Timeout {
             address,

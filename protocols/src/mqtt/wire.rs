@@ -112,7 +112,7 @@ pub(super) fn refused(settings: &Settings, reason: &str) -> LinkError {
 pub(super) fn untrusted(settings: &Settings, detail: &str) -> LinkError {
     let advice = if detail.contains("CertificateRequired") {
         "the broker wants a client certificate: set `cert_file` and `key_file`"
-    } else if detail.contains("UnknownIssuer") {
+    } else if detail.contains("UnknownIssuer") || detail.contains("BadSignature") {
         "set `ca_file` to the certificate of the authority that signed the broker's certificate"
     } else if detail.contains("NotValidForName") {
         "use in `address` a name that stands in the broker's certificate"
@@ -130,7 +130,9 @@ pub(super) fn untrusted(settings: &Settings, detail: &str) -> LinkError {
 pub(super) fn io(settings: &Settings, error: &std::io::Error) -> LinkError {
     let address = settings.address.clone();
     let detail = error.to_string();
-    if detail.contains("CertificateRequired") || error.kind() == std::io::ErrorKind::InvalidData {
+    // A broker that does not like our certificate says so only after the handshake, which then fails as a
+    // read of something that is no packet.
+    if detail.contains("fatal alert") || error.kind() == std::io::ErrorKind::InvalidData {
         return untrusted(settings, &detail);
     }
     match error.kind() {
