@@ -3,6 +3,7 @@
 //! The cores (`state`, `counter`, `validity`, `window`, `statement`) are pure; files, network and clock are
 //! the business of the runtime around them.
 
+pub mod configuration;
 pub mod counter;
 pub mod state;
 pub mod validity;

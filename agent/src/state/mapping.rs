@@ -18,7 +18,7 @@
 
 use super::rules::{Condition, Flag, Rules};
 use super::threshold::Side;
-type Hash = [u8; 32]; //EVIDENCE
+use evidence::Hash;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -87,7 +87,7 @@ impl Mapping {
                 line(&mut text, &format!("flag {} {rule}", flag.key()));
             }
         }
-        let hash = <sha2::Sha256 as sha2::Digest>::digest(text.as_bytes()).into(); //EVIDENCE
+        let hash = evidence::hash::sha256(text.as_bytes());
         Self { text, hash }
     }
 }
@@ -122,7 +122,7 @@ fn condition(condition: &Condition) -> String {
 
 /// JSON without spaces and with sorted keys. The map type of `serde_json` sorts only while no crate of the
 /// build asks it to keep the order of insertion, so the sorting is done here.
-fn sorted_json(value: &Value, out: &mut String) {
+pub(crate) fn sorted_json(value: &Value, out: &mut String) {
     match value {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();

@@ -14,6 +14,7 @@ mod tracker;
 mod truth;
 
 pub use expression::{Comparison, Expression, Inputs, Name, Operand};
+pub(crate) use mapping::sorted_json;
 pub use mapping::{EvidenceClass, MappedPoint, Mapping};
 pub use parse::{ParseError, parse};
 pub use rules::{Condition, Flag, Rule, Rules};

@@ -21,7 +21,7 @@ use super::output::{ClosedWindow, Event, Output, What};
 use super::plan::Plan;
 use super::timeline::Timeline;
 use crate::state::Segment;
-type Hash = [u8; 32]; //EVIDENCE
+use evidence::Hash;
 use kpi::{Leaf, MachineWindow};
 use observation::{Mono, PointId, Utc};
 use serde::{Deserialize, Serialize};
@@ -565,3 +565,7 @@ fn add(row: &mut MachineWindow, segment: &Segment, ms: u32) {
 fn index(link: LinkIndex, links: usize) -> Option<usize> {
     usize::try_from(link.0).ok().filter(|i| *i < links)
 }
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! What the window engine is fed with. The same records, in the same order, are the observation journal:
 //! fed again after a crash they rebuild the identical open window.
 
-type Hash = [u8; 32]; //EVIDENCE
+use evidence::Hash;
 use observation::{Instant, Mono, Observation};
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,7 @@
 use super::cell::Cell;
 use super::link::LinkState;
 use super::output::{Event, What};
-use super::plan::{EnergyPlan, Feeds, MachinePlan};
+use super::plan::{EnergyPlan, Factor, Feeds, MachinePlan};
 use super::timeline::Timeline;
 use crate::counter::{Break, Counter, CounterModel, Integral, Moment, Reading};
 use crate::state::{Inputs, StateTracker};
@@ -409,10 +409,10 @@ fn text(value: &Value) -> String {
 }
 
 /// The value in the unit of what it feeds, if the observation is good and a register's value can be one.
-fn readable(observation: &Observation, factor: Option<Decimal>, feeds: Feeds) -> Option<Value> {
+fn readable(observation: &Observation, factor: Option<Factor>, feeds: Feeds) -> Option<Value> {
     let value = observation.value.clone().filter(|_| observation.quality.is_good())?;
     let value = match factor {
-        Some(factor) => Value::Number(value.number()?.checked_mul(factor)?),
+        Some(factor) => Value::Number(factor.apply(value.number()?)?),
         None => value,
     };
     let counts = matches!(feeds, Feeds::Energy | Feeds::Parts | Feeds::GoodParts);

@@ -17,4 +17,4 @@ pub use engine::Engine;
 pub use input::{Boot, Input, LinkIndex, Record};
 pub use memory::{MemoryError, Restored};
 pub use output::{ClosedWindow, Event, Output, What};
-pub use plan::{EnergyPlan, Feeds, MachinePlan, Plan, PointPlan};
+pub use plan::{EnergyPlan, Factor, Feeds, MachinePlan, Plan, PointPlan};

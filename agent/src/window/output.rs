@@ -1,6 +1,6 @@
 //! What the window engine puts out: closed windows and what happened, in the order in which they are signed.
 
-type Hash = [u8; 32]; //EVIDENCE
+use evidence::Hash;
 use kpi::MachineWindow;
 use observation::Utc;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use super::input::LinkIndex;
 use crate::counter::CounterModel;
 use crate::state::Rules;
 use crate::validity::Validity;
-type Hash = [u8; 32]; //EVIDENCE
+use evidence::Hash;
 use observation::{Decimal, PointId, Utc};
 
 /// One project's machines on this box.
@@ -90,5 +90,58 @@ pub struct PointPlan {
     /// What it feeds.
     pub feeds: Feeds,
     /// Turns a value as read into W or Wh.
-    pub factor: Option<Decimal>,
+    pub factor: Option<Factor>,
+}
+
+/// `times / over`. Joules are the reason for `over`: 1 J = 1/3600 Wh has no finite decimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Factor {
+    /// Multiplier.
+    pub times: Decimal,
+    /// Divisor, at least 1.
+    pub over: u32,
+}
+
+impl Factor {
+    /// A plain decimal factor.
+    pub fn exact(times: Decimal) -> Self {
+        Self { times, over: 1 }
+    }
+
+    /// The product; exact, or rounded down to the thousandth where it has no finite decimal. Always down, so
+    /// that a register never runs backwards by rounding. `None` on overflow.
+    pub fn apply(self, value: Decimal) -> Option<Decimal> {
+        const FINE: i8 = -12;
+        let product = value.checked_mul(self.times)?;
+        if self.over == 1 {
+            return Some(product);
+        }
+        let fine = product.floor_at_exponent(FINE)?;
+        let divisor = i128::from(self.over).checked_mul(10i128.pow(9))?;
+        Decimal::new(fine.div_euclid(divisor), -3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joules_become_watt_hours_rounded_down_to_the_thousandth() {
+        let joule = Factor { times: Decimal::from(1i64), over: 3600 };
+        for (joules, wh) in
+            [("3600", "1"), ("3599.999", "0.999"), ("18", "0.005"), ("0", "0"), ("36000000.5", "10000")]
+        {
+            assert_eq!(joule.apply(joules.parse().unwrap()).unwrap().to_string(), wh);
+        }
+    }
+
+    #[test]
+    fn a_decimal_factor_loses_nothing() {
+        let kwh = Factor::exact(Decimal::from(1000i64));
+        assert_eq!(
+            kwh.apply("18446744073709551.615".parse().unwrap()).unwrap().to_string(),
+            "18446744073709551615"
+        );
+    }
 }

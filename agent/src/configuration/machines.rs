@@ -1,0 +1,502 @@
+//! One `[[machine]]`: who it is, its points, and the rules that give its states.
+
+use super::links::{self, LinkTable};
+use super::points::{self, OWN_KEYS, Point, Role};
+use super::profile::{self, Profile};
+use super::quantity::{milliseconds, watts, whole_watts};
+use crate::state::{
+    Condition, EvidenceClass, Flag, MappedPoint, Mapping, ParseError, Rule, Rules, Side, Threshold, parse,
+};
+use config::{Kind, Node, Section, nearest};
+use kpi::Leaf;
+use observation::PointId;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What kind of machine it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineKind {
+    /// Machine tool with a numerical control.
+    Cnc,
+    /// Industrial robot.
+    Robot,
+    /// Press, injection moulding machine and the like.
+    Press,
+    /// A meter that stands for itself.
+    Meter,
+    /// Anything else.
+    Other,
+}
+
+impl MachineKind {
+    const ALL: [Self; 5] = [Self::Cnc, Self::Robot, Self::Press, Self::Meter, Self::Other];
+
+    /// As written.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Cnc => "cnc",
+            Self::Robot => "robot",
+            Self::Press => "press",
+            Self::Meter => "meter",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Roster facts: proposals of the box; the genesis decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RosterFacts {
+    /// Counts towards 关键工序数控化率.
+    pub key_operation: bool,
+    /// 数控.
+    pub numerically_controlled: bool,
+    /// 数字化.
+    pub digital: bool,
+    /// 国产.
+    pub domestic: bool,
+    /// Serial number.
+    pub identity: Option<String>,
+    /// Planned time for one piece, ms.
+    pub planned_cycle_ms: Option<u64>,
+    /// Theoretical time for one piece (理论节拍), ms.
+    pub theoretical_cycle_ms: Option<u64>,
+    /// Rated power, W.
+    pub rated_w: Option<u64>,
+}
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Its id in the roster.
+    pub id: String,
+    /// The project it belongs to.
+    pub project: String,
+    /// Name for people.
+    pub name: String,
+    /// Production line; may be empty.
+    pub line: String,
+    /// Kind.
+    pub kind: MachineKind,
+    /// Roster facts.
+    pub facts: RosterFacts,
+    /// Its points, in the order in which rules count them.
+    pub points: Vec<Point>,
+    /// Its state and flag rules.
+    pub rules: Rules,
+    /// Where its states come from.
+    pub class: EvidenceClass,
+    /// What its numbers mean, as text and hash.
+    pub mapping: Mapping,
+}
+
+/// Where the reading of machines stands.
+pub(super) struct Reader<'a, 'd> {
+    pub(super) links: &'a [LinkTable<'d>],
+    pub(super) projects: &'a [String],
+    pub(super) next_point: u32,
+    /// Ids of the machines read so far.
+    pub(super) ids: Vec<String>,
+    /// Where problems of a point are reported.
+    pub(super) sections: BTreeMap<PointId, Section<'d>>,
+}
+
+impl<'d> Reader<'_, 'd> {
+    /// Reads one machine. `None` when it has no id to go on with.
+    pub(super) fn read(&mut self, mut section: Section<'d>) -> Option<Machine> {
+        let id = section.require_text("id", "the machine's name in the roster");
+        if let Some(id) = &id {
+            if self.ids.contains(id) {
+                section.problem("id", format!("{id:?} is the id of another machine already"));
+            }
+            self.ids.push(id.clone());
+        }
+        let name = section.require_text("name", "the machine's name for people");
+        let line = section.text("line").unwrap_or_default();
+        let kind = self.kind(&mut section);
+        let project = self.project(&mut section);
+        let facts = facts(&mut section);
+        let default_link = section.text("link");
+        self.check_default_link(&section, default_link.as_deref());
+        let profile = read_profile(&mut section);
+        let points = self.points(&mut section, profile.as_ref(), default_link.as_deref(), facts.rated_w);
+        let names: Vec<&str> = points.iter().map(|p| p.name.as_str()).collect();
+        let power = points.iter().position(|p| p.role == Some(Role::Power));
+        let state = section.section("state");
+        let rules = read_rules(&section, state, profile.as_ref(), &names, power.is_some());
+        let flag_section = section.section("flags");
+        let flags = read_flags(flag_section, profile.as_ref(), &names);
+        section.finish();
+        let rules = Rules::new(rules, flags, points.len(), power);
+        let class = class(&points, &rules);
+        let id = id?;
+        let mapping = self.mapping(&id, class, &points, &rules);
+        Some(Machine {
+            id,
+            project: project?,
+            name: name?,
+            line,
+            kind: kind?,
+            facts,
+            points,
+            rules,
+            class,
+            mapping,
+        })
+    }
+
+    fn kind(&self, section: &mut Section<'_>) -> Option<MachineKind> {
+        let text = section.require_text("kind", "one of cnc, robot, press, meter, other")?;
+        let found = MachineKind::ALL.into_iter().find(|kind| kind.key() == text);
+        if found.is_none() {
+            let keys = MachineKind::ALL.map(MachineKind::key);
+            let message = format!("{text:?} is none of {}", keys.join(", "));
+            section.problem_near("kind", message, nearest(&text, keys));
+        }
+        found
+    }
+
+    fn project(&self, section: &mut Section<'_>) -> Option<String> {
+        match (section.text("project"), self.projects) {
+            (Some(project), known) if known.contains(&project) => Some(project),
+            (Some(project), known) => {
+                let near = nearest(&project, known.iter().map(String::as_str));
+                section.problem_near("project", format!("no [[uplink]] has the project {project:?}"), near);
+                None
+            }
+            (None, [only]) => Some(only.clone()),
+            (None, []) => None,
+            (None, several) => {
+                let message = format!("is missing; with several uplinks write one of {}", several.join(", "));
+                section.problem("project", message);
+                None
+            }
+        }
+    }
+
+    fn check_default_link(&self, section: &Section<'_>, link: Option<&str>) {
+        if let Some(link) = link
+            && !self.links.iter().any(|l| l.id == link)
+        {
+            let near = nearest(link, self.links.iter().map(|l| l.id.as_str()));
+            section.problem_near("link", format!("no [[link]] has the id {link:?}"), near);
+        }
+    }
+
+    /// The points of `[machine.points]`, then those of `[machine.inputs]`, each in the order of the file.
+    fn points(
+        &mut self,
+        section: &mut Section<'d>,
+        profile: Option<&Profile>,
+        default_link: Option<&str>,
+        rated_w: Option<u64>,
+    ) -> Vec<Point> {
+        let offered = profile.map(Profile::points).unwrap_or_default();
+        let mut points: Vec<Point> = vec![];
+        let roles = section.section("points");
+        for (key, _) in roles.as_ref().map(|s| s.keys().collect::<Vec<_>>()).unwrap_or_default() {
+            let Some(table) = &roles else { continue };
+            let Some(role) = Role::of(key) else {
+                let near = nearest(key, Role::ALL.map(Role::key));
+                let message = match &near {
+                    Some(_) => "unknown role".to_owned(),
+                    None => format!(
+                        "unknown role; known here: {}; points for rules alone go in [machine.inputs]",
+                        Role::ALL.map(Role::key).join(", ")
+                    ),
+                };
+                table.problem_near(key, message, near);
+                continue;
+            };
+            let defaults = offered.iter().find(|p| p.role == key).map(|p| &p.defaults);
+            points.extend(self.point(table, key, Some(role), defaults, default_link, rated_w));
+        }
+        if let Some(table) = section.section("inputs") {
+            for (key, _) in table.keys() {
+                if let Some(message) = bad_input_name(key, &points) {
+                    table.problem(key, message);
+                } else {
+                    points.extend(self.point(&table, key, None, None, default_link, rated_w));
+                }
+            }
+        }
+        for missing in offered.iter().filter(|p| p.required && !points.iter().any(|q| q.name == p.role)) {
+            if roles.as_ref().is_some_and(|table| table.any(&missing.role).is_some()) {
+                continue;
+            }
+            let message = format!("the profile needs the point `{}`: {}", missing.role, missing.about);
+            section.problem("points", message);
+        }
+        points
+    }
+
+    fn point(
+        &mut self,
+        table: &Section<'d>,
+        key: &str,
+        role: Option<Role>,
+        defaults: Option<&Value>,
+        default_link: Option<&str>,
+        rated_w: Option<u64>,
+    ) -> Option<Point> {
+        let mut section = table.section_of(key)?;
+        let address = links::address(table.any(key)?, defaults, &OWN_KEYS);
+        let id = PointId(self.next_point);
+        self.next_point += 1;
+        let point = points::read(&mut section, (id, key), role, self.links, default_link, address, rated_w);
+        let protocol = point.as_ref().map(|p| self.links[p.link].protocol.as_str());
+        match protocol.and_then(protocols::keys) {
+            Some((_, keys)) => {
+                section.allow(&OWN_KEYS);
+                section.allow(keys);
+                // A second look at the same table, to report problems of the protocol later.
+                self.sections.extend(table.section_of(key).map(|s| (id, s)));
+                section.finish();
+                let mut point = point?;
+                if let Value::Object(map) = &mut point.address {
+                    map.retain(|k, _| keys.contains(&k.as_str()));
+                }
+                Some(point)
+            }
+            // The link is not there or its protocol is not known; that has been reported.
+            None => point,
+        }
+    }
+
+    fn mapping(&self, id: &str, class: EvidenceClass, points: &[Point], rules: &Rules) -> Mapping {
+        let mapped: Vec<MappedPoint<'_>> = points
+            .iter()
+            .map(|point| MappedPoint {
+                name: &point.name,
+                protocol: &self.links[point.link].protocol,
+                link: &self.links[point.link].id,
+                measure: point.measure.map(|m| m.text),
+                width: point.width.as_deref(),
+                address: &point.address,
+            })
+            .collect();
+        Mapping::new(id, class, &mapped, rules)
+    }
+}
+
+fn bad_input_name(key: &str, points: &[Point]) -> Option<String> {
+    let mut chars = key.chars();
+    let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic());
+    if !first || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Some("a name in rules starts with a letter and has letters, digits and _ only".to_owned());
+    }
+    if Role::of(key).is_some() {
+        return Some("is the name of a role; write it in [machine.points]".to_owned());
+    }
+    if ["true", "false", "age"].contains(&key) || points.iter().any(|p| p.name == key) {
+        return Some("is taken; choose another name".to_owned());
+    }
+    None
+}
+
+fn facts(section: &mut Section<'_>) -> RosterFacts {
+    RosterFacts {
+        key_operation: section.flag("key_operation").unwrap_or(false),
+        numerically_controlled: section.flag("numerically_controlled").unwrap_or(false),
+        digital: section.flag("digital").unwrap_or(false),
+        domestic: section.flag("domestic").unwrap_or(false),
+        identity: section.text("identity"),
+        planned_cycle_ms: section.parse("planned_cycle", milliseconds),
+        theoretical_cycle_ms: section.parse("theoretical_cycle", milliseconds),
+        rated_w: section.parse("rated", whole_watts),
+    }
+}
+
+fn read_profile(section: &mut Section<'_>) -> Option<Profile> {
+    let name = section.text("profile")?;
+    let found = Profile::named(&name);
+    if found.is_none() {
+        let known: Vec<&str> = profile::names().collect();
+        let near = nearest(&name, known.iter().copied());
+        section.problem_near("profile", format!("{name:?} is none of {}", known.join(", ")), near);
+    }
+    found
+}
+
+/// The machine's own state table, or else the profile's; never a mixture of both.
+fn read_rules(
+    machine: &Section<'_>,
+    own: Option<Section<'_>>,
+    profile: Option<&Profile>,
+    names: &[&str],
+    has_power: bool,
+) -> Vec<Rule> {
+    let mut rules = vec![];
+    match (own, profile) {
+        (Some(table), _) => {
+            for (key, _) in table.keys() {
+                let Some(node) = table.any(key) else { continue };
+                match rule(&table, key, node, names, has_power) {
+                    Ok(rule) => rules.push(rule),
+                    Err(Some((message, near))) => table.problem_near(key, message, near),
+                    Err(None) => {}
+                }
+            }
+            if table.keys().next().is_none() {
+                table.problem("", "has no state; every machine needs at least one rule");
+            }
+        }
+        (None, Some(profile)) => {
+            for (key, node) in profile.table("state") {
+                // A point that the profile needs and the machine lacks has been reported already.
+                if let Ok(rule) = rule(machine, &key, &node, names, has_power) {
+                    rules.push(rule);
+                }
+            }
+        }
+        (None, None) if machine.any("state").is_none() => machine
+            .problem("state", "is missing; write [machine.state] with at least one rule, or name a profile"),
+        (None, None) => {}
+    }
+    rules
+}
+
+type RuleProblem = Option<(String, Option<String>)>;
+
+/// One rule; `Err(None)` when its problems have been reported already.
+fn rule(
+    table: &Section<'_>,
+    key: &str,
+    node: &Node,
+    names: &[&str],
+    has_power: bool,
+) -> Result<Rule, RuleProblem> {
+    let Some(leaf) = Leaf::ALL.into_iter().find(|leaf| leaf.en() == key) else {
+        let states = Leaf::ALL.map(Leaf::en);
+        let near = nearest(key, states);
+        let message = match &near {
+            Some(_) => "unknown state".to_owned(),
+            None => format!("unknown state; known here: {}", states.join(", ")),
+        };
+        return Err(Some((message, near)));
+    };
+    let condition = match &node.kind {
+        Kind::Text(text) => Condition::Expression(parse(text, names).map_err(|e| Some(shown(&e)))?),
+        Kind::Table(_) if leaf == Leaf::Unknown => {
+            return Err(Some(("power cannot say that nothing is known".to_owned(), None)));
+        }
+        Kind::Table(_) if !has_power => {
+            let message = "a power threshold needs the point `power` in [machine.points]".to_owned();
+            return Err(Some((message, None)));
+        }
+        Kind::Table(entries) => Condition::Power(threshold(table, key, entries)?),
+        other => {
+            let message =
+                format!("must be a rule in quotes or {{ power_below = …, dwell = … }}, not {}", other.name());
+            return Err(Some((message, None)));
+        }
+    };
+    Ok(Rule { leaf, condition })
+}
+
+fn threshold(
+    table: &Section<'_>,
+    key: &str,
+    entries: &[(String, usize, Node)],
+) -> Result<Threshold, RuleProblem> {
+    let own = table.section_of(key);
+    let text = |wanted: &str| {
+        entries.iter().find(|(k, _, _)| k == wanted).map(|(_, _, node)| match &node.kind {
+            Kind::Text(s) => s.clone(),
+            other => other.name().to_owned(),
+        })
+    };
+    let problem = |key: &'static str, message: String| match &own {
+        Some(section) => {
+            section.problem(key, message);
+            None
+        }
+        None => Some((message, None)),
+    };
+    let (side, power, power_key) = match (text("power_below"), text("power_above")) {
+        (Some(power), None) => (Side::Below, power, "power_below"),
+        (None, Some(power)) => (Side::Above, power, "power_above"),
+        _ => return Err(problem("", "needs either power_below or power_above".to_owned())),
+    };
+    let watts = watts(&power).map_err(|e| problem(power_key, e))?;
+    let dwell_ms = match text("dwell") {
+        Some(dwell) => config::units::duration(&dwell)
+            .map_err(|e| problem("dwell", e.to_string()))
+            .map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))?,
+        None => {
+            return Err(problem(
+                "dwell",
+                "is missing; write how long the power must stay, such as \"5s\"".to_owned(),
+            ));
+        }
+    };
+    if dwell_ms > MAX_DWELL_MS {
+        return Err(problem("dwell", "must not be longer than 10m: windows wait for it".to_owned()));
+    }
+    if let Some(mut section) = own {
+        section.allow(&["power_below", "power_above", "dwell"]);
+        section.finish();
+    }
+    Ok(Threshold { side, watts, dwell_ms })
+}
+
+/// Windows are held open for the longest dwell.
+const MAX_DWELL_MS: u64 = 600_000;
+
+fn shown(error: &ParseError) -> (String, Option<String>) {
+    (error.to_string(), error.nearest.clone())
+}
+
+fn read_flags(
+    own: Option<Section<'_>>,
+    profile: Option<&Profile>,
+    names: &[&str],
+) -> [Option<crate::state::Expression>; 4] {
+    let mut flags = [const { None }; 4];
+    let Some(table) = own else {
+        for (key, node) in profile.map(|p| p.table("flags")).unwrap_or_default() {
+            if let (Some(i), Kind::Text(text)) = (Flag::ALL.iter().position(|f| f.key() == key), &node.kind) {
+                flags[i] = parse(text, names).ok();
+            }
+        }
+        return flags;
+    };
+    for (key, _) in table.keys() {
+        let Some(i) = Flag::ALL.iter().position(|flag| flag.key() == key) else {
+            let keys = Flag::ALL.map(Flag::key);
+            table.problem_near(
+                key,
+                format!("unknown flag; known here: {}", keys.join(", ")),
+                nearest(key, keys),
+            );
+            continue;
+        };
+        match table.any(key).map(|node| &node.kind) {
+            Some(Kind::Text(text)) => match parse(text, names) {
+                Ok(expression) => flags[i] = Some(expression),
+                Err(e) => {
+                    let (message, near) = shown(&e);
+                    table.problem_near(key, message, near);
+                }
+            },
+            _ => table.problem(key, "must be a rule in quotes"),
+        }
+    }
+    flags
+}
+
+/// By where states come from: a rule that asks the controller, and what else confirms it.
+fn class(points: &[Point], rules: &Rules) -> EvidenceClass {
+    let role = |role: Role| points.iter().find(|p| p.role == Some(role));
+    let mut asked = vec![];
+    for rule in rules.rules() {
+        if let Condition::Expression(e) = &rule.condition {
+            e.points(&mut |name| asked.push(name.index));
+        }
+    }
+    let execution = points.iter().position(|p| p.role == Some(Role::Execution));
+    let Some(execution) = execution.filter(|i| asked.contains(i)) else { return EvidenceClass::C };
+    let controller = points[execution].link;
+    let metered = [Role::Power, Role::EnergyTotal].into_iter().filter_map(role).any(|p| p.link != controller);
+    let counted = role(Role::PartTotal).is_some();
+    if role(Role::Mode).is_some() && counted && metered { EvidenceClass::A } else { EvidenceClass::B }
+}

@@ -1,0 +1,724 @@
+//! Scripts in, windows out: states, sums, registers, reads, sessions, clocks, restarts.
+
+use super::*;
+use crate::counter::CounterModel;
+use crate::state::{Condition, Rule, Rules, Side, Threshold, parse};
+use crate::validity::Validity;
+use crate::window::{EnergyPlan, Factor, Feeds, MachinePlan, PointPlan, Restored};
+use kpi::AmountQuality;
+use observation::{Decimal, Instant, Observation, Quality, Reason, Value};
+use proptest::prelude::*;
+
+/// The wall clock shows this when the monotonic clock shows 0: 2027-01-15T08:00:00Z.
+const T0: i64 = 1_800_000_000_000;
+const MINUTE: i64 = 60_000;
+
+const EXECUTION: u32 = 0;
+const MODE: u32 = 1;
+const POWER: u32 = 2;
+const ENERGY: u32 = 3;
+const PARTS: u32 = 4;
+const IDENTITY: u32 = 5;
+
+const CNC: u32 = 0;
+const METERS: u32 = 1;
+const BROKER: u32 = 2;
+
+fn link_of(point: u32) -> LinkIndex {
+    LinkIndex(match point {
+        EXECUTION | MODE | IDENTITY => CNC,
+        POWER | ENERGY => METERS,
+        _ => BROKER,
+    })
+}
+
+fn point(id: u32, name: &str, feeds: Feeds, factor: Option<i64>) -> PointPlan {
+    let validity = match link_of(id).0 {
+        CNC => Validity::Subscribed { keep_alive_ms: 5000 },
+        METERS => Validity::Polled { every_ms: 1000 },
+        _ => Validity::Published { stale_after_ms: 10_000 },
+    };
+    let factor = factor.map(|f| Factor::exact(Decimal::from(f)));
+    PointPlan { id: PointId(id), name: name.to_owned(), link: link_of(id), validity, feeds, factor }
+}
+
+fn meter() -> CounterModel {
+    CounterModel {
+        modulus: Some(1_000_000_000_000),
+        resolution: 10_000,
+        max_per_hour: 40_000_000,
+        meter: None,
+    }
+}
+
+fn pieces() -> CounterModel {
+    CounterModel { modulus: None, resolution: 1, max_per_hour: 3600, meter: None }
+}
+
+/// A machining centre on three links, its controller asked by subscription.
+fn cnc() -> MachinePlan {
+    let points = vec![
+        point(EXECUTION, "execution", Feeds::Rules, None),
+        point(MODE, "mode", Feeds::Rules, None),
+        point(POWER, "power", Feeds::Power, Some(1000)),
+        point(ENERGY, "energy_total", Feeds::Energy, Some(1000)),
+        point(PARTS, "part_total", Feeds::Parts, None),
+        point(IDENTITY, "identity", Feeds::Identity, None),
+    ];
+    let names: Vec<&str> = points.iter().map(|p| p.name.as_str()).collect();
+    let rule = |leaf, text| Rule { leaf, condition: Condition::Expression(parse(text, &names).unwrap()) };
+    let rules = vec![
+        rule(Leaf::Fault, "execution == 9"),
+        rule(Leaf::Producing, "execution == 1 && mode == 2"),
+        rule(Leaf::Held, "execution == 3"),
+        rule(Leaf::Waiting, "execution == 2"),
+        rule(Leaf::Idle, "true"),
+    ];
+    let flags = [Some(parse("power > 1000", &names).unwrap()), None, None, None];
+    MachinePlan {
+        index: 7,
+        id: "cnc-01".to_owned(),
+        rules: Rules::new(rules, flags, points.len(), Some(2)),
+        points,
+        identity: Some("SN-1".to_owned()),
+        energy: EnergyPlan::Register(meter()),
+        parts: Some(pieces()),
+        good_parts: None,
+        power_is_independent: true,
+    }
+}
+
+/// A press without a controller, measured by its power meter; energy from power.
+fn press() -> MachinePlan {
+    let threshold =
+        |side, watts: i64| Condition::Power(Threshold { side, watts: Decimal::from(watts), dwell_ms: 5000 });
+    let rules = vec![
+        Rule { leaf: Leaf::Off, condition: threshold(Side::Below, 50) },
+        Rule { leaf: Leaf::Idle, condition: threshold(Side::Below, 1500) },
+        Rule { leaf: Leaf::Producing, condition: threshold(Side::Above, 1500) },
+    ];
+    MachinePlan {
+        index: 3,
+        id: "press-03".to_owned(),
+        rules: Rules::new(rules, [const { None }; 4], 1, Some(0)),
+        points: vec![point(POWER, "power", Feeds::Power, None)],
+        identity: None,
+        energy: EnergyPlan::FromPower,
+        parts: None,
+        good_parts: None,
+        power_is_independent: true,
+    }
+}
+
+fn plan(machine: MachinePlan) -> Arc<Plan> {
+    Arc::new(Plan {
+        step_ms: 60_000,
+        not_before: Utc(T0 - 10 * MINUTE),
+        links: 3,
+        machines: vec![machine],
+        fingerprint: [1; 32],
+    })
+}
+
+fn instant(ms: i64) -> Instant {
+    Instant { utc: Utc(T0 + ms), mono: Mono(u64::try_from(ms).unwrap()) }
+}
+
+fn boot(at: Instant) -> Record {
+    Record::Boot(Boot { at, version: "0.1.0".to_owned(), binary: [2; 32], configuration: [3; 32] })
+}
+
+/// A word of a script: `up:LINK`, `down:LINK`, `alive:LINK`, `NAME=VALUE`, `NAME=-` for a failed read.
+fn input(word: &str, at: Instant) -> Input {
+    let link = |name: &str| match name {
+        "cnc" => LinkIndex(CNC),
+        "meters" => LinkIndex(METERS),
+        _ => LinkIndex(BROKER),
+    };
+    if let Some((name, value)) = word.split_once('=') {
+        let id = match name {
+            "e" => EXECUTION,
+            "m" => MODE,
+            "kw" => POWER,
+            "kwh" => ENERGY,
+            "n" => PARTS,
+            _ => IDENTITY,
+        };
+        let value = match value.parse::<Decimal>() {
+            Ok(number) => Value::Number(number),
+            Err(_) => Value::Text(value.to_owned()),
+        };
+        let observation = if word.ends_with("=-") {
+            Observation::bad(PointId(id), Reason::Timeout, at)
+        } else {
+            Observation::good(PointId(id), value, at)
+        };
+        return Input::Observed(link_of(id), observation);
+    }
+    match word.split_once(':').unwrap() {
+        ("up", name) => Input::Up(link(name), at),
+        ("down", name) => Input::Down(link(name), at),
+        (_, name) => Input::Alive(link(name), at),
+    }
+}
+
+/// A script is lines `second word word …`; each line is one record.
+fn records(script: &str) -> Vec<Record> {
+    script
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            let seconds: Decimal = words.next().unwrap().parse().unwrap();
+            let at = instant(i64::try_from(seconds.at_exponent(-3).unwrap()).unwrap());
+            Record::Step { inputs: words.map(|w| input(w, at)).collect(), until: at }
+        })
+        .collect()
+}
+
+fn run(machine: MachinePlan, script: &str) -> Engine {
+    let mut engine = Engine::new(plan(machine), None);
+    engine.apply(&boot(instant(0)));
+    for record in records(script) {
+        engine.apply(&record);
+    }
+    engine
+}
+
+fn windows(engine: &Engine) -> Vec<MachineWindow> {
+    engine
+        .outputs()
+        .iter()
+        .filter_map(|o| match o {
+            Output::Window(w) => Some(w.machines[0].1.clone()),
+            Output::Event(_) => None,
+        })
+        .collect()
+}
+
+fn happened(engine: &Engine) -> Vec<What> {
+    let events = engine.outputs().iter().filter_map(|o| match o {
+        Output::Event(e) => Some(e.what.clone()),
+        Output::Window(_) => None,
+    });
+    events.chain(engine.state.events.iter().map(|e| e.what.clone())).collect()
+}
+
+/// Leaf states of a window as `LEAF seconds`.
+fn states(window: &MachineWindow) -> String {
+    assert_eq!(window.check(60_000), Ok(()));
+    let named = Leaf::ALL.iter().zip(window.states_ms).filter(|(_, ms)| *ms > 0);
+    named
+        .map(|(leaf, ms)| format!("{} {}", leaf.en(), Decimal::new(ms.into(), -3).unwrap()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[track_caller]
+fn check_states(machine: MachinePlan, script: &str, want: &[&str]) {
+    let engine = run(machine, script);
+    let got: Vec<String> = windows(&engine).iter().map(states).collect();
+    assert_eq!(got, want);
+}
+
+#[test]
+fn states_fill_the_window_to_the_millisecond() {
+    check_states(
+        cnc(),
+        "5 up:cnc e=1 m=2
+         15 alive:cnc
+         20.5 e=3
+         30.123 e=1
+         40 alive:cnc
+         55 alive:cnc
+         65 alive:cnc",
+        &["unknown 5, producing 45.377, held 9.623"],
+    );
+}
+
+#[test]
+fn a_session_that_breaks_makes_its_points_unknown_from_its_last_sign_of_life() {
+    check_states(
+        cnc(),
+        "0 up:cnc e=1 m=2
+         10 alive:cnc
+         20 alive:cnc
+         28 down:cnc
+         70",
+        &["unknown 40, producing 20"],
+    );
+}
+
+#[test]
+fn three_keep_alives_of_silence_end_a_session_and_a_later_sign_of_life_confirms_it_again() {
+    check_states(
+        cnc(),
+        "0 up:cnc e=1 m=2
+         10 alive:cnc
+         26
+         30 alive:cnc
+         40 alive:cnc
+         55 alive:cnc
+         70 alive:cnc",
+        &["unknown 20, producing 40"],
+    );
+}
+
+#[test]
+fn a_new_session_has_to_say_everything_again() {
+    check_states(
+        cnc(),
+        "0 up:cnc e=1 m=2
+         10 alive:cnc
+         20 up:cnc e=1
+         30 m=2
+         40 alive:cnc
+         50 alive:cnc
+         61 alive:cnc",
+        &["unknown 20, producing 40"],
+    );
+}
+
+#[test]
+fn idle_true_with_a_dead_controller_is_unknown_although_the_meter_is_alive() {
+    let polls: String = (0..70).map(|s| format!("{s} kw=0.4 kwh=5\n")).collect();
+    let engine = run(cnc(), &format!("0 up:meters\n{polls}"));
+    assert_eq!(states(&windows(&engine)[0]), "unknown 60");
+}
+
+#[test]
+fn a_polled_value_ends_two_polls_after_its_last_read_at_that_very_moment() {
+    let polls: String = (0..=20).map(|s| format!("{s} kw=2000\n")).collect();
+    check_states(press(), &format!("0 up:meters\n{polls}30\n66"), &["unknown 38, producing 22"]);
+}
+
+#[test]
+fn dwell_is_dated_back_across_the_end_of_a_window() {
+    let polls: String = (0..=130).map(|s| format!("{s} kw={}\n", if s < 58 { 2000 } else { 100 })).collect();
+    check_states(press(), &format!("0 up:meters\n{polls}"), &["producing 58, idle 2", "idle 60"]);
+}
+
+#[test]
+fn chatter_across_the_end_of_a_window_changes_nothing() {
+    let polls: String =
+        (0..=130).map(|s| format!("{s} kw={}\n", if (58..62).contains(&s) { 100 } else { 2000 })).collect();
+    check_states(press(), &format!("0 up:meters\n{polls}"), &["producing 60", "producing 60"]);
+}
+
+#[test]
+fn a_window_is_held_until_the_longest_dwell_after_its_end() {
+    let polls = |until: i64| -> String { (0..=until).map(|s| format!("{s} kw=2000\n")).collect() };
+    assert_eq!(windows(&run(press(), &format!("0 up:meters\n{}", polls(64)))).len(), 0);
+    assert_eq!(windows(&run(press(), &format!("0 up:meters\n{}", polls(65)))).len(), 1);
+}
+
+#[test]
+fn an_observation_at_the_very_end_belongs_to_the_next_window() {
+    let engine = run(cnc(), "0 up:broker n=5\n60 n=6\n61");
+    assert_eq!(windows(&engine)[0].parts.register, 5);
+}
+
+#[test]
+fn registers_carry_their_quality_over_a_gap() {
+    let polls = |from: i64, to: i64, kwh: i64| -> String {
+        (from..=to).map(|s| format!("{s} kwh={kwh}\n")).collect()
+    };
+    let script = format!(
+        "0 up:meters\n{}61 kwh=-\n62 down:meters\n150 up:meters\n{}",
+        polls(0, 60, 100),
+        polls(150, 241, 101)
+    );
+    let got: Vec<_> =
+        windows(&run(cnc(), &script)).iter().map(|w| (w.energy.register, w.energy.quality)).collect();
+    assert_eq!(
+        got,
+        [
+            (100_000_000, AmountQuality::Register),
+            (100_000_000, AmountQuality::Missing),
+            (101_000_000, AmountQuality::Bridged),
+            (101_000_000, AmountQuality::Register)
+        ]
+    );
+}
+
+#[test]
+fn a_rollover_at_999999_99_is_an_event_with_both_values_and_the_window_says_so() {
+    let engine = run(cnc(), "0 up:meters kwh=999999.98\n1 kwh=999999.99\n2 kwh=0.00\n3 kwh=0.01\n61");
+    let what = What::CounterBreak { column: kpi::column::ENERGY, last: 999_999_990_000, first: 0 };
+    assert!(happened(&engine).contains(&what), "{:?}", happened(&engine));
+    let window = &windows(&engine)[0];
+    assert_eq!((window.energy.register, window.energy.quality), (10_000, AmountQuality::CounterEvent));
+}
+
+#[test]
+fn a_64_bit_register_keeps_every_digit_and_one_that_does_not_fit_is_missing() {
+    let mut machine = cnc();
+    machine.points[3].factor = None;
+    let engine = run(machine.clone(), "58 up:meters\n59 kwh=9223372036854775.807\n61");
+    assert_eq!(windows(&engine)[0].energy.register, i64::MAX);
+    let engine = run(machine, "58 up:meters\n59 kwh=18446744073709551615\n61");
+    assert_eq!(windows(&engine)[0].energy.quality, AmountQuality::Missing);
+}
+
+#[test]
+fn a_part_of_a_piece_is_no_reading() {
+    let engine = run(cnc(), "55 up:broker\n56 n=4\n57 n=4.5\n61");
+    assert_eq!(windows(&engine)[0].parts.quality, AmountQuality::Missing);
+}
+
+#[test]
+fn reads_are_expected_even_when_nobody_asks() {
+    let polls: String =
+        (0..30).map(|s| format!("{s} kw={}\n", if s % 10 == 9 { "-" } else { "1" })).collect();
+    let window = &windows(&run(press(), &format!("0 up:meters\n{polls}30 down:meters\n66")))[0];
+    assert_eq!((window.reads_expected, window.reads_good), (59, 27));
+    assert_eq!((window.connected_ms, window.sessions), (30_000, 1));
+}
+
+#[test]
+fn a_subscribed_point_is_read_while_its_session_is_confirmed() {
+    let alive: String = (1..=20).map(|s| format!("{} alive:cnc\n", s * 3)).collect();
+    let window =
+        &windows(&run(cnc(), &format!("0 up:cnc up:meters up:broker e=1 m=2 id=SN-1\n{alive}66 alive:cnc")))
+            [0];
+    // 11 looks at each of three subscribed points, 5 at the counter that never spoke, 58 polls of two registers.
+    assert_eq!((window.reads_expected, window.reads_good), (3 * 11 + 5 + 2 * 58, 3 * 11));
+    assert_eq!((window.connected_ms, window.sessions, window.identity), (60_000, 3, 1));
+}
+
+#[test]
+fn another_serial_number_shows_in_the_window_and_as_an_event() {
+    let engine = run(cnc(), "0 up:cnc id=SN-1\n10 id=SN-2\n61 alive:cnc\n62 alive:cnc");
+    assert_eq!(windows(&engine)[0].identity, 2);
+    let what = What::Identity { before: Some("SN-1".to_owned()), after: "SN-2".to_owned() };
+    assert!(happened(&engine).contains(&what));
+}
+
+#[test]
+fn power_is_weighted_by_time_and_cutting_counts_while_producing() {
+    let polls: String =
+        (0..=61).map(|s| format!("{s} kw={} alive:cnc\n", if s < 30 { "3" } else { "0.5" })).collect();
+    let window = &windows(&run(cnc(), &format!("0 up:cnc up:meters e=1 m=2\n{polls}")))[0];
+    assert_eq!((window.power_mean_w, window.power_peak_w), (Some(1750), Some(3000)));
+    assert_eq!(window.cutting_ms, 30_000);
+}
+
+#[test]
+fn entries_into_fault_are_counted_and_lost_sight_is_no_new_fault() {
+    let script = "0 up:cnc e=9 m=2\n10 e=0\n20 e=9\n30 alive:cnc\n35 down:cnc\n40 up:cnc e=9 m=2\n50 alive:cnc\n61 alive:cnc";
+    let window = &windows(&run(cnc(), script))[0];
+    assert_eq!(window.fault_count, 2);
+    assert_eq!(states(window), "unknown 10, fault 40, idle 10");
+}
+
+#[test]
+fn energy_from_power_is_known_only_if_power_was_all_the_time() {
+    let polls =
+        |kw: i64, from: i64, to: i64| -> String { (from..=to).map(|s| format!("{s} kw={kw}\n")).collect() };
+    let script = format!("0 up:meters\n{}{}", polls(3600, 0, 100), polls(3600, 110, 190));
+    let got: Vec<_> =
+        windows(&run(press(), &script)).iter().map(|w| (w.energy.register, w.energy.quality)).collect();
+    assert_eq!(got[0], (60_000, AmountQuality::Integrated));
+    assert_eq!(got[1].1, AmountQuality::Missing);
+    assert_eq!(got[2].1, AmountQuality::Integrated);
+}
+
+#[test]
+fn a_late_observation_counts_as_a_read_and_moves_neither_value_nor_time() {
+    let mut engine = run(cnc(), "0 up:broker n=5\n20 n=7");
+    let late = Observation::good(PointId(PARTS), Value::Number(Decimal::from(6i64)), instant(10_000));
+    let inputs = vec![Input::Observed(LinkIndex(BROKER), late)];
+    engine.apply(&Record::Step { inputs, until: instant(25_000) });
+    for record in records("28 n=7\n38 n=7\n48 n=7\n58 n=7\n61") {
+        engine.apply(&record);
+    }
+    let window = &windows(&engine)[0];
+    assert_eq!((window.parts.register, window.parts.quality), (7, AmountQuality::Register));
+    assert_eq!(window.changed, 1);
+}
+
+#[test]
+fn an_uncertain_value_is_no_value() {
+    let mut engine = run(cnc(), "0 up:cnc e=0 m=2");
+    let mut doubtful =
+        Observation::good(PointId(EXECUTION), Value::Number(Decimal::from(1i64)), instant(10_000));
+    doubtful.quality = Quality::Uncertain(Reason::Status(0x4000_0000));
+    engine.apply(&Record::Step {
+        inputs: vec![
+            Input::Observed(LinkIndex(CNC), doubtful),
+            Input::Alive(LinkIndex(CNC), instant(10_000)),
+        ],
+        until: instant(10_000),
+    });
+    for record in records("20 alive:cnc\n30 alive:cnc\n45 alive:cnc\n60 alive:cnc\n61 alive:cnc") {
+        engine.apply(&record);
+    }
+    assert_eq!(states(&windows(&engine)[0]), "unknown 50, idle 10");
+}
+
+/// Polls every second over a clock that is `offset` ms wrong from second 90 on.
+fn with_clock_step(offset: i64, until_s: i64) -> Engine {
+    let mut engine = Engine::new(plan(press()), None);
+    engine.apply(&boot(instant(0)));
+    engine.apply(&Record::Step { inputs: vec![Input::Up(LinkIndex(METERS), instant(0))], until: instant(0) });
+    for s in 0..=until_s {
+        let mut at = instant(s * 1000);
+        at.utc.0 += if s >= 90 { offset } else { 0 };
+        engine.apply(&Record::Step { inputs: vec![input("kw=2000", at)], until: at });
+    }
+    engine
+}
+
+fn starts(engine: &Engine) -> Vec<i64> {
+    let outputs = engine.outputs().iter();
+    outputs
+        .filter_map(|o| if let Output::Window(w) = o { Some((w.start.0 - T0) / MINUTE) } else { None })
+        .collect()
+}
+
+#[test]
+fn an_hour_forward_is_a_down_between_whole_windows_and_a_clock_event() {
+    let engine = with_clock_step(60 * MINUTE, 200);
+    assert_eq!(starts(&engine), [0, 1, 61, 62]);
+    let down = What::Down { from: Utc(T0 + 2 * MINUTE), to: Utc(T0 + 61 * MINUTE) };
+    let step = What::ClockStep { expected: Utc(T0 + 90_000), shown: Utc(T0 + 90_000 + 60 * MINUTE) };
+    assert!(
+        happened(&engine).contains(&down) && happened(&engine).contains(&step),
+        "{:?}",
+        happened(&engine)
+    );
+    let got: Vec<_> = windows(&engine).iter().map(states).collect();
+    assert_eq!(got, ["producing 60", "unknown 30, producing 30", "unknown 30, producing 30", "producing 60"]);
+}
+
+#[test]
+fn an_hour_back_makes_no_window_twice() {
+    let engine = with_clock_step(-60 * MINUTE, 3900);
+    assert_eq!(starts(&engine), [0, 1, 2, 3]);
+    let got: Vec<_> = windows(&engine).iter().map(states).collect();
+    assert_eq!(got, ["producing 60"; 4]);
+    let step = What::ClockStep { expected: Utc(T0 + 90_000), shown: Utc(T0 + 90_000 - 60 * MINUTE) };
+    assert!(happened(&engine).contains(&step));
+}
+
+#[test]
+fn a_clock_that_shows_1970_or_2036_is_not_followed() {
+    for shown in [0, 2_085_978_496_000] {
+        let engine = with_clock_step(shown - T0 - 90_000, 200);
+        assert_eq!(starts(&engine), [0, 1, 2]);
+        assert!(engine.disbelieves_wall_clock());
+        assert!(happened(&engine).iter().any(|w| matches!(w, What::ClockStep { .. })));
+        assert!(!happened(&engine).iter().any(|w| matches!(w, What::Down { .. })));
+    }
+}
+
+#[test]
+fn nothing_is_windowed_before_the_genesis() {
+    let mut plan = Plan::clone(&plan(press()));
+    plan.not_before = Utc(T0 + 90_000);
+    let mut engine = Engine::new(Arc::new(plan), None);
+    engine.apply(&boot(instant(0)));
+    for s in 0..=260 {
+        engine.apply(&Record::Step {
+            inputs: vec![input("kw=2000", instant(s * 1000))],
+            until: instant(s * 1000),
+        });
+    }
+    assert_eq!(starts(&engine), [2, 3]);
+    assert!(!happened(&engine).iter().any(|w| matches!(w, What::Down { .. })));
+}
+
+#[test]
+fn a_restart_in_the_same_window_continues_it_and_a_later_one_signs_a_down() {
+    let script = "0 up:meters kw=2000 kwh=5\n1 kw=2000 kwh=5\n2 kw=2000 kwh=5";
+    let mut engine = run(cnc(), script);
+    // The monotonic clock begins anew at a reboot of the box.
+    let at = |ms: i64, utc: i64| Instant { utc: Utc(T0 + utc), mono: Mono(u64::try_from(ms).unwrap()) };
+    engine.apply(&boot(at(0, 20_000)));
+    let inputs = vec![Input::Up(LinkIndex(METERS), at(10, 20_010)), input("kwh=5.1", at(20, 20_020))];
+    engine.apply(&Record::Step { inputs, until: at(1000, 21_000) });
+    engine.apply(&boot(at(0, 310_000)));
+    let inputs = vec![Input::Up(LinkIndex(METERS), at(10, 310_010)), input("kwh=5.4", at(49_000, 359_000))];
+    engine.apply(&Record::Step { inputs, until: at(60_000, 370_000) });
+    assert_eq!(starts(&engine), [0, 5]);
+    let down = What::Down { from: Utc(T0 + MINUTE), to: Utc(T0 + 5 * MINUTE) };
+    assert!(happened(&engine).contains(&down), "{:?}", happened(&engine));
+    let energy: Vec<_> = windows(&engine).iter().map(|w| (w.energy.register, w.energy.quality)).collect();
+    assert_eq!(energy, [(5_100_000, AmountQuality::Missing), (5_400_000, AmountQuality::Bridged)]);
+}
+
+#[test]
+fn an_engine_that_continues_a_stream_signs_the_time_since_its_last_window_as_down() {
+    let mut engine = Engine::new(plan(press()), Some(Utc(T0 - 5 * MINUTE)));
+    engine.apply(&boot(instant(0)));
+    engine.apply(&Record::Step { inputs: vec![], until: instant(70_000) });
+    assert_eq!(starts(&engine), [0]);
+    assert!(happened(&engine).contains(&What::Down { from: Utc(T0 - 5 * MINUTE), to: Utc(T0) }));
+}
+
+#[test]
+fn what_is_signed_is_not_made_again() {
+    let polls: String = (0..=300).map(|s| format!("{s} kw=2000\n")).collect();
+    let mut engine = run(press(), &format!("0 up:meters\n{polls}"));
+    engine.forget_signed(Utc(T0 + 2 * MINUTE));
+    assert_eq!(starts(&engine), [2, 3]);
+    // The spool is ahead of a memory that was lost with its journal.
+    let mut behind = Engine::new(plan(press()), None);
+    behind.forget_signed(Utc(T0 + 3 * MINUTE));
+    behind.apply(&boot(instant(0)));
+    for s in 0..=300 {
+        behind.apply(&Record::Step { inputs: vec![], until: instant(s * 1000) });
+    }
+    assert_eq!(starts(&behind), [3]);
+}
+
+#[test]
+fn a_memory_of_another_plan_keeps_registers_and_the_end_but_not_the_open_window() {
+    let engine = run(cnc(), "0 up:meters kwh=5\n61 kwh=5\n70 kwh=6");
+    let mut other = Plan::clone(&plan(cnc()));
+    other.fingerprint = [9; 32];
+    let Restored::OtherPlan(mut engine) =
+        Engine::restore(Arc::new(other), &engine.snapshot().unwrap()).unwrap()
+    else {
+        unreachable!("the plan is another one");
+    };
+    assert_eq!(starts(&engine), [0]);
+    engine.apply(&boot(instant(80_000)));
+    let inputs = vec![Input::Up(LinkIndex(METERS), instant(81_000)), input("kwh=2", instant(82_000))];
+    engine.apply(&Record::Step { inputs, until: instant(190_000) });
+    let back = What::CounterBreak { column: kpi::column::ENERGY, last: 6_000_000, first: 2_000_000 };
+    assert!(happened(&engine).contains(&back), "{:?}", happened(&engine));
+    assert_eq!(starts(&engine), [0, 1, 2]);
+}
+
+/// Random days of a machine: every kind of input, restarts and clock steps among them.
+fn any_records() -> impl Strategy<Value = Vec<Record>> {
+    let word = prop_oneof![
+        (0u8..4).prop_map(|v| format!("e={v}")),
+        (1u8..3).prop_map(|v| format!("m={v}")),
+        (0u32..3).prop_map(|v| format!("kw={v}")),
+        (0u32..50).prop_map(|v| format!("kwh={v}")),
+        (0u32..50).prop_map(|v| format!("n={v}")),
+        Just("kw=-".to_owned()),
+        Just("e=-".to_owned()),
+        prop_oneof![Just("cnc"), Just("meters"), Just("broker")].prop_map(|l| format!("up:{l}")),
+        prop_oneof![Just("cnc"), Just("meters"), Just("broker")].prop_map(|l| format!("down:{l}")),
+        Just("alive:cnc".to_owned()),
+    ];
+    let step = (
+        prop::collection::vec((word, 0i64..1500), 0..5),
+        1i64..20_000,
+        prop_oneof![
+            30 => Just(0i64), 2 => -200i64..200, 1 => -4_000_000i64..4_000_000, 1 => Just(-T0), 1 => Just(400_000_000_000i64)
+        ],
+        prop_oneof![20 => Just(false), 1 => Just(true)],
+    );
+    prop::collection::vec(step, 1..60).prop_map(|steps| {
+        let (mut mono, mut wall) = (0i64, T0);
+        let mut out = vec![boot(instant(0))];
+        for (words, passed, jump, reboot) in steps {
+            let before = mono;
+            mono += passed;
+            wall += passed + jump;
+            let until = Instant { utc: Utc(wall), mono: Mono(u64::try_from(mono).unwrap()) };
+            // Some come late, some early: neither may break anything.
+            let inputs = words
+                .iter()
+                .map(|(word, after)| {
+                    let mono = u64::try_from((before + after - 200).max(0)).unwrap();
+                    input(word, Instant { utc: Utc(wall), mono: Mono(mono) })
+                })
+                .collect();
+            out.push(Record::Step { inputs, until });
+            if reboot {
+                mono = 0;
+                out.push(boot(Instant { utc: Utc(wall), mono: Mono(0) }));
+            }
+        }
+        out
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Kill the agent after any record, start it again from any older snapshot and the journal since: the
+    /// windows, the events and the open window are the same.
+    #[test]
+    fn replaying_the_journal_after_a_snapshot_gives_the_identical_engine(records in any_records(), cut in 0usize..60) {
+        for machine in [cnc(), press()] {
+            let plan = plan(machine);
+            let mut whole = Engine::new(Arc::clone(&plan), None);
+            let mut snapshot = whole.snapshot().unwrap();
+            let cut = cut.min(records.len());
+            for (i, record) in records.iter().enumerate() {
+                if i == cut {
+                    snapshot = whole.snapshot().unwrap();
+                }
+                whole.apply(record);
+            }
+            let Restored::Whole(mut again) = Engine::restore(plan, &snapshot).unwrap() else {
+                return Err(TestCaseError::fail("the plan is the same"));
+            };
+            let from = if cut == records.len() { 0 } else { cut };
+            for record in &records[from..] {
+                again.apply(record);
+            }
+            prop_assert_eq!(&whole.state, &again.state);
+        }
+    }
+
+    /// Whatever happens: states sum to the window, windows and downs tile the time without overlap.
+    #[test]
+    fn windows_and_downs_tile_the_time(records in any_records()) {
+        for machine in [cnc(), press()] {
+            let mut engine = Engine::new(plan(machine), None);
+            for record in &records {
+                engine.apply(record);
+            }
+            engine.finish();
+            let mut reached: Option<i64> = None;
+            for output in engine.outputs() {
+                match output {
+                    Output::Window(w) => {
+                        prop_assert!(reached.is_none_or(|r| r == w.start.0));
+                        prop_assert_eq!(w.start.0 % MINUTE, 0);
+                        for (_, window) in &w.machines {
+                            prop_assert_eq!(window.check(60_000), Ok(()));
+                        }
+                        reached = Some(w.start.0 + MINUTE);
+                    }
+                    Output::Event(Event { what: What::Down { from, to }, .. }) => {
+                        prop_assert_eq!(reached, Some(from.0));
+                        prop_assert!(to > from);
+                        reached = Some(to.0);
+                    }
+                    Output::Event(_) => {}
+                }
+            }
+        }
+    }
+
+    /// How inputs are cut into records does not matter, as long as none is late.
+    #[test]
+    fn the_commit_interval_does_not_change_the_windows(watts in prop::collection::vec(0i64..3000, 100..300), every in 1usize..20) {
+        let inputs: Vec<(Instant, Input)> = watts
+            .iter()
+            .enumerate()
+            .map(|(i, w)| (instant(i64::try_from(i).unwrap() * 700), w))
+            .map(|(at, w)| (at, input(&format!("kw={w}"), at)))
+            .collect();
+        let cut = |every: usize| {
+            let mut engine = Engine::new(plan(press()), None);
+            engine.apply(&boot(instant(0)));
+            for chunk in inputs.chunks(every) {
+                let until = chunk[chunk.len() - 1].0;
+                engine.apply(&Record::Step { inputs: chunk.iter().map(|(_, i)| i.clone()).collect(), until });
+            }
+            engine.finish();
+            engine.outputs().clone()
+        };
+        prop_assert_eq!(cut(1), cut(every));
+    }
+}
