@@ -29,6 +29,11 @@ impl Batch {
     }
 }
 
+/// How many batches with a receipt their owner may hold before it makes them durable and acknowledges the
+/// last, even if its journal is not due: some brokers send no more than 20 messages beyond those
+/// acknowledged, and would stand still until then.
+pub const MOST_UNACKNOWLEDGED: usize = 16;
+
 /// Names the messages of one batch to the source that made it. It has no meaning to anybody else, and
 /// none after that source is gone: the peer then delivers its messages again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,8 +81,8 @@ pub trait Source: Send {
     /// is returned, the points it concerns have been yielded once with bad quality.
     async fn next(&mut self) -> Result<Batch, LinkError>;
 
-    /// Says that the batch with this receipt is durable. Receipts may be given in any order and more than
-    /// once; a source whose protocol has no acknowledgement ignores them.
+    /// Says that the batch with this receipt is durable, and with it all that came before. A receipt may be
+    /// given more than once; a source whose protocol has no acknowledgement ignores it.
     async fn acknowledge(&mut self, receipt: Receipt) -> Result<(), LinkError>;
 }
 

@@ -272,7 +272,10 @@ async fn call(connection: &mut Context, settings: &Settings, request: &Request) 
         },
         Ok(Ok(Ok(Err(exception)))) => Outcome::Refused(exception_code(exception)),
         Ok(Ok(Err(tokio_modbus::Error::Protocol(e)))) => protocol(e.to_string()),
-        Ok(Ok(Err(tokio_modbus::Error::Transport(e)))) if e.kind() == std::io::ErrorKind::InvalidData => {
+        // These two kinds come from taking the answer apart, not from the socket.
+        Ok(Ok(Err(tokio_modbus::Error::Transport(e))))
+            if matches!(e.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof) =>
+        {
             protocol(e.to_string())
         }
         Ok(Ok(Err(tokio_modbus::Error::Transport(_)))) => {
