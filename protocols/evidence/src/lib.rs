@@ -3,6 +3,7 @@
 //! SPEC.md beside this crate is the format in words; this is the format in code. Nothing here does IO of its
 //! own, reads a clock or draws randomness: bytes, keys and random bytes are passed in.
 
+pub mod bundle;
 pub mod cbor;
 pub mod column;
 pub mod defect;
