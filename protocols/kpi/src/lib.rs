@@ -29,7 +29,7 @@ pub mod window;
 
 pub use amount::{Amount, AmountQuality};
 pub use calendar::{Calendar, Slot};
-pub use chain::{CounterBreak, Quantity};
+pub use chain::{Booking, CounterBreak, Quantity};
 pub use compute::{Scope, Subject, kpis};
 pub use definition::{Better, KpiId, Unit};
 pub use figure::{EvidenceClass, Excluded, Figure, Kpi, Term, Undefined};

@@ -143,10 +143,10 @@ defects! {
         "the genesis contradicts itself in machines, agents, window length or periods",
         "请登记方更正并重新签署",
         "ask the registrar to correct and sign it again";
-    /// A definition's text does not have its hash.
+    /// A machine's state mapping has no definition.
     GenesisDefinition, "E-GENESIS-DEFINITION", Authentic,
-        "定义文本与其哈希不符，或设备的状态映射没有定义",
-        "a definition's text does not have its hash, or a machine's state mapping has no definition",
+        "设备的状态映射没有定义文本",
+        "a machine's state mapping has no definition in the genesis",
         "请登记方出示任务书所附的定义原文",
         "ask the registrar for the definitions annexed to the project agreement";
     /// There is a second genesis.
@@ -215,12 +215,6 @@ defects! {
         "a statement claims another role or name than its key was enrolled with",
         "请核对代理端配置中的编号",
         "check the id in the agent's configuration";
-    /// The role may not sign that kind of statement.
-    KeyKind, "E-KEY-KIND", Authentic,
-        "该角色无权签署这类声明",
-        "the signer's role may not sign this kind of statement",
-        "请说明是谁签署了这份声明",
-        "ask who signed that statement";
     /// A key change does not fit the keys in force.
     KeyChange, "E-KEY-CHANGE", Authentic,
         "密钥变更与当时有效的密钥或最后接受的声明不符",
@@ -275,6 +269,12 @@ defects! {
         "windows and down times of a stream leave a hole",
         "请说明该时段代理端的状态",
         "ask what the agent's box did in that time";
+    /// Windows lie before the genesis was signed.
+    WindowBeforeGenesis, "E-WINDOW-BEFORE-GENESIS", Authentic,
+        "窗口早于创世声明的签署时间：数据被倒签日期",
+        "windows lie before the genesis was signed: they are back-dated",
+        "请说明代理端时钟，以及数据的真实来源",
+        "ask about the agent's clock and where those data come from";
     /// Windows cover time that was already covered.
     WindowOverlap, "E-WINDOW-OVERLAP", Authentic,
         "同一时间被签署两次",
@@ -312,9 +312,9 @@ defects! {
         "请询问代理端版本",
         "ask for the agent's version";
     /// The definitions hash is not the one in force.
-    DefinitionsHash, "E-DEFINITIONS-HASH", Authentic,
-        "窗口所依据的定义或状态映射不是当时有效的版本",
-        "windows rest on definitions or state mappings that were not in force",
+    DefinitionsHash, "E-DEFINITIONS-HASH", Complete,
+        "窗口所依据的定义或状态映射未经批准，按未知计",
+        "windows rest on definitions or state mappings that were not approved; they count as UNKNOWN",
         "请说明代理端的状态映射何时改动，是否经登记方批准",
         "ask when the agent's state mapping was changed and whether the registrar approved it";
     /// A checkpoint that an agent saw is not in this log's history.

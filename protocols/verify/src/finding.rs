@@ -67,6 +67,10 @@ findings! {
     IdentityDiffers, "F-IDENTITY",
         "读到的设备身份与清单不符",
         "the machine's identity differs from the roster";
+    /// A stream contradicted itself and the registrar settled it.
+    SettledEquivocation, "F-SETTLED-EQUIVOCATION",
+        "数据流曾自相矛盾，登记方已裁定以哪一份为准",
+        "a stream contradicted itself; the registrar decided which statement counts";
 }
 
 impl std::fmt::Display for FindingCode {

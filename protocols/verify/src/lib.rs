@@ -4,17 +4,34 @@
 //! Trust comes from the assessor's own trust file, never from the bundle. Nothing here reads the clock or the
 //! network; the only input is the bundle's bytes.
 
+mod approval;
+mod attest;
+mod checked;
 pub mod code;
+mod defects;
+pub mod draft;
 pub mod error;
 pub mod finding;
+mod keys;
+mod machine;
+pub mod plausible;
+mod presence;
+mod project;
 pub mod report;
+mod roster;
+pub mod rows;
+mod stream;
 pub mod timeline;
+mod tree;
+pub mod trust;
 mod verified;
 
 pub use code::{DefectCode, Spoils};
+pub use draft::Draft;
 pub use error::VerifyError;
 pub use finding::{Finding, FindingCode};
 pub use report::{Report, SCHEMA};
+pub use trust::Trust;
 pub use verified::Verified;
 
 /// The JSON schema of [`Report`], as a document.

@@ -47,6 +47,8 @@ pub struct Report {
     pub trust: TrustSummary,
     /// Every machine of the roster.
     pub machines: Vec<MachineReport>,
+    /// The registrar's plans, in order of the log.
+    pub plans: Vec<PlanReport>,
     /// Every key that was ever enrolled.
     pub keys: Vec<KeyReport>,
     /// Figures recomputed from the statements. `null` unless the bundle is authentic: figures of altered
@@ -365,6 +367,19 @@ impl RangeList {
     pub fn is_empty(&self) -> bool {
         self.first.is_empty()
     }
+}
+
+/// A plan that the registrar signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct PlanReport {
+    /// Index of the entry in the log.
+    pub entry: u64,
+    /// `calendar`, `mapping`, `correction`, `baseline`, `target` or `change`.
+    pub subject: String,
+    /// When it takes effect.
+    pub effective_from: i64,
+    /// Whether the figures of this report rest on it. A plan that is not applied must be considered by hand.
+    pub applied: bool,
 }
 
 /// A key that was enrolled at some time.

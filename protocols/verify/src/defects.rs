@@ -1,0 +1,68 @@
+//! Gathers defects while the evidence streams by: each is counted, the first of a kind are kept.
+
+use std::collections::BTreeMap;
+
+use crate::code::{DefectCode, Spoils};
+use crate::report::{Defect, DefectGroup, LISTED};
+
+/// What was found wrong so far.
+#[derive(Debug, Default)]
+pub(crate) struct Defects {
+    groups: BTreeMap<DefectCode, (u64, Vec<Defect>)>,
+}
+
+impl Defects {
+    /// One more occurrence.
+    pub(crate) fn add(&mut self, code: DefectCode, defect: Defect) {
+        let (count, first) = self.groups.entry(code).or_default();
+        *count += 1;
+        if first.len() < LISTED {
+            first.push(defect);
+        }
+    }
+
+    /// One more occurrence, in a file.
+    pub(crate) fn file(&mut self, code: DefectCode, file: &str, detail: impl Into<String>) {
+        self.add(code, Defect { file: Some(file.to_owned()), detail: detail.into(), ..Defect::default() });
+    }
+
+    /// One more occurrence, at an entry.
+    pub(crate) fn entry(&mut self, code: DefectCode, entry: u64, detail: impl Into<String>) {
+        self.add(code, Defect { entry: Some(entry), detail: detail.into(), ..Defect::default() });
+    }
+
+    /// Forgets occurrences of a code that a later statement settled.
+    pub(crate) fn settle(&mut self, code: DefectCode, kid: &str) -> bool {
+        let Some((count, first)) = self.groups.get_mut(&code) else { return false };
+        let before = first.len();
+        first.retain(|d| d.kid.as_deref() != Some(kid));
+        let gone = before - first.len();
+        *count = count.saturating_sub(gone.try_into().unwrap_or(u64::MAX));
+        if *count == 0 {
+            self.groups.remove(&code);
+        }
+        gone > 0
+    }
+
+    /// Whether anything spoils a verdict.
+    pub(crate) fn spoil(&self, verdict: Spoils) -> bool {
+        self.groups.keys().any(|code| code.spoils() == verdict)
+    }
+
+    /// All groups, in the order of the codes.
+    pub(crate) fn finish(self) -> Vec<DefectGroup> {
+        self.groups
+            .into_iter()
+            .map(|(code, (count, first))| DefectGroup {
+                code,
+                spoils: code.spoils(),
+                zh: code.zh(),
+                en: code.en(),
+                ask_zh: code.ask_zh(),
+                ask_en: code.ask_en(),
+                count,
+                first,
+            })
+            .collect()
+    }
+}

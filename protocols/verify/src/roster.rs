@@ -1,0 +1,146 @@
+//! The roster in force: which agent measures which machine, and what each machine measures. It starts from the
+//! genesis, which must not contradict itself, and changes only by the registrar's key statements.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use evidence::Hash;
+use evidence::payload::{Genesis, Machine};
+use evidence::statement::Role;
+use kpi::{Cuts, EvidenceClass, Period, Quantity, column};
+
+use crate::code::DefectCode;
+
+/// The roster in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Roster {
+    machines: Vec<Rostered>,
+    by_index: BTreeMap<u32, usize>,
+    by_agent: BTreeMap<String, Vec<u32>>,
+}
+
+/// A machine with what follows from its roster entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Rostered {
+    pub(crate) entry: Machine,
+    pub(crate) measured: [bool; 3],
+    pub(crate) class: EvidenceClass,
+}
+
+impl Roster {
+    /// From a genesis that was checked.
+    pub(crate) fn new(genesis: &Genesis) -> Self {
+        let mut entries = genesis.machines.clone();
+        entries.sort_by_key(|m| m.index);
+        let machines: Vec<Rostered> = entries.into_iter().map(Rostered::new).collect();
+        let by_index = machines.iter().enumerate().map(|(i, m)| (m.entry.index, i)).collect();
+        let mut by_agent = BTreeMap::<String, Vec<u32>>::new();
+        for machine in &machines {
+            by_agent.entry(machine.entry.agent.clone()).or_default().push(machine.entry.index);
+        }
+        Self { machines, by_index, by_agent }
+    }
+
+    /// All machines, by index.
+    pub(crate) fn machines(&self) -> &[Rostered] {
+        &self.machines
+    }
+
+    /// Place of a machine in [`Self::machines`].
+    pub(crate) fn place(&self, index: u32) -> Option<usize> {
+        self.by_index.get(&index).copied()
+    }
+
+    /// Indices of the machines an agent measures, ascending.
+    pub(crate) fn of_agent(&self, agent: &str) -> &[u32] {
+        self.by_agent.get(agent).map_or(&[], Vec::as_slice)
+    }
+
+    /// Gives machines to another agent. `false` when one of them does not exist.
+    pub(crate) fn hand_over(&mut self, machines: &[u32], agent: &str) -> bool {
+        if machines.iter().any(|&index| self.place(index).is_none()) {
+            return false;
+        }
+        for (_, own) in &mut self.by_agent {
+            own.retain(|index| !machines.contains(index));
+        }
+        let own = self.by_agent.entry(agent.to_owned()).or_default();
+        own.extend_from_slice(machines);
+        own.sort_unstable();
+        own.dedup();
+        for &index in machines {
+            if let Some(place) = self.place(index) {
+                agent.clone_into(&mut self.machines[place].entry.agent);
+            }
+        }
+        true
+    }
+}
+
+impl Rostered {
+    fn new(entry: Machine) -> Self {
+        let has = |column: u8| entry.columns.contains(&column);
+        let measured = Quantity::ALL.map(|q| has(q.column()));
+        let counts = measured[Quantity::Parts.index()] || measured[Quantity::GoodParts.index()];
+        // Class A: controller state, part count and an independent power meter; B: controller state; C: state
+        // inferred from power, which is how machines without a data interface are measured.
+        let class = match (entry.flags.digital, counts && has(column::POWER_MEAN)) {
+            (true, true) => EvidenceClass::A,
+            (true, false) => EvidenceClass::B,
+            (false, _) => EvidenceClass::C,
+        };
+        Self { entry, measured, class }
+    }
+}
+
+/// What a genesis says wrongly of itself. Empty when it can be used.
+pub(crate) fn contradictions(genesis: &Genesis) -> Vec<(DefectCode, String)> {
+    let mut found = Vec::new();
+    let mut wrong = |detail: String| found.push((DefectCode::GenesisContent, detail));
+    let agents: BTreeSet<&str> =
+        genesis.keys.iter().filter(|k| k.role == Role::Agent).map(|k| k.id.as_str()).collect();
+    unique("key", genesis.keys.iter().map(|k| k.key.kid().to_string()), &mut wrong);
+    unique("machine index", genesis.machines.iter().map(|m| m.index.to_string()), &mut wrong);
+    unique("machine id", genesis.machines.iter().map(|m| m.id.clone()), &mut wrong);
+    unique("period", genesis.periods.iter().map(|p| p.name.clone()), &mut wrong);
+    unique("definition", genesis.definitions.iter().map(|d| d.id.clone()), &mut wrong);
+    for machine in genesis.machines.iter().filter(|m| !agents.contains(m.agent.as_str())) {
+        wrong(format!("machine {:?} belongs to agent {:?}, which has no key", machine.id, machine.agent));
+    }
+    for machine in &genesis.machines {
+        for leaf in column::STATE_0..=8 {
+            if !machine.columns.contains(&leaf) {
+                wrong(format!("machine {:?} lacks the column of leaf state {leaf}", machine.id));
+            }
+        }
+    }
+    if genesis.windows_per_statement == 0 {
+        wrong("a statement of no windows".into());
+    }
+    if let Err(e) = cuts(genesis, None) {
+        wrong(e.to_string());
+    }
+    // Decoding has compared every definition's text with its hash.
+    let texts: BTreeSet<Hash> = genesis.definitions.iter().map(|d| d.hash).collect();
+    for machine in genesis.machines.iter().filter(|m| !texts.contains(&m.mapping)) {
+        let detail = format!("the state mapping of machine {:?} is no definition of the genesis", machine.id);
+        found.push((DefectCode::GenesisDefinition, detail));
+    }
+    found
+}
+
+/// Where time is cut: at midnights, at the genesis' periods and at the period asked for.
+pub(crate) fn cuts(genesis: &Genesis, asked: Option<Period>) -> Result<Cuts, kpi::period::CutError> {
+    let mut periods: Vec<Period> =
+        genesis.periods.iter().map(|p| Period { from: p.from, to: p.to }).collect();
+    periods.extend(asked);
+    Cuts::new(genesis.step_s, genesis.utc_offset_min, &periods)
+}
+
+fn unique(what: &str, names: impl Iterator<Item = String>, wrong: &mut impl FnMut(String)) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name.clone()) {
+            wrong(format!("{what} {name} occurs twice"));
+        }
+    }
+}

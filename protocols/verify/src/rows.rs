@@ -1,0 +1,208 @@
+//! A window statement's columns as rows, one a machine and window, in the units of `kpi`. The gateway reads
+//! windows through this too, so that a screen shows what an assessor will find.
+
+use evidence::column::{Column, ENERGY};
+use evidence::payload::{Event, EventCode, EventValue, WindowBatch};
+use kpi::chain::CounterBreak;
+use kpi::{MachineWindow, Quantity, WindowDefect};
+
+/// mWh are Wh × 10³, so a column of Wh × 10^e holds mWh × 10^(e+3).
+const MWH_EXPONENT: i8 = -3;
+
+/// A batch as rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// Machine-major: machine position m, window w of n at `[m * n + w]`.
+    pub windows: Vec<MachineWindow>,
+    /// mWh of one step of the energy column; 0 when there is no such column.
+    pub energy_unit_mwh: u64,
+}
+
+/// Why columns are no rows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowDefect {
+    /// A column has a unit in which it cannot be counted.
+    #[error("column {column} has the exponent {exponent}")]
+    Exponent {
+        /// Column id.
+        column: u8,
+        /// Its exponent.
+        exponent: i8,
+    },
+    /// A value that the column cannot hold.
+    #[error("column {column} holds {value} at machine position {machine}, window {window}")]
+    Value {
+        /// Column id.
+        column: u8,
+        /// The value as it stands in the column.
+        value: i64,
+        /// Position in the batch's machines.
+        machine: usize,
+        /// Position in the batch's windows.
+        window: usize,
+    },
+    /// A window that cannot be true.
+    #[error("machine position {machine}, window {window}: {defect}")]
+    Window {
+        /// Position in the batch's machines.
+        machine: usize,
+        /// Position in the batch's windows.
+        window: usize,
+        /// What is wrong.
+        defect: WindowDefect,
+    },
+}
+
+/// Reads a batch's columns. Columns of further carriers are left to whoever knows their definitions.
+pub fn rows(batch: &WindowBatch) -> Result<Rows, RowDefect> {
+    let n = usize::try_from(batch.n).unwrap_or(usize::MAX);
+    let mut windows = vec![MachineWindow::default(); batch.machines.len().saturating_mul(n)];
+    for (&id, column) in &batch.columns {
+        let Some(factor) = factor(id, column)? else { continue };
+        for (i, (window, &value)) in windows.iter_mut().zip(&column.values).enumerate() {
+            let set = value.checked_mul(factor).is_some_and(|value| window.set(id, value));
+            if !set {
+                return Err(RowDefect::Value { column: id, value, machine: i / n, window: i % n });
+            }
+        }
+    }
+    let step_ms = batch.step.saturating_mul(1000);
+    for (i, window) in windows.iter().enumerate() {
+        window.check(step_ms).map_err(|defect| RowDefect::Window {
+            machine: i / n,
+            window: i % n,
+            defect,
+        })?;
+    }
+    let energy = batch.columns.get(&ENERGY).map(|column| factor(ENERGY, column));
+    let energy_unit_mwh = energy.transpose()?.flatten().and_then(|f| u64::try_from(f).ok()).unwrap_or(0);
+    Ok(Rows { windows, energy_unit_mwh })
+}
+
+/// What a column's integers are multiplied by; nothing for a column that `kpi` does not know.
+fn factor(id: u8, column: &Column) -> Result<Option<i64>, RowDefect> {
+    if !kpi::column::ALL.contains(&id) {
+        return Ok(None);
+    }
+    let unit = if id == ENERGY { MWH_EXPONENT } else { 0 };
+    let exponent = column.exponent;
+    u32::try_from(i16::from(exponent) - i16::from(unit))
+        .ok()
+        .and_then(|power| 10i64.checked_pow(power))
+        .map(Some)
+        .ok_or(RowDefect::Exponent { column: id, exponent })
+}
+
+/// A counter event in the units of `kpi`: which machine, when (UTC ms), and the break. `None` for other events
+/// and for values that do not fit.
+pub fn counter_break(event: &Event, energy_unit_mwh: u64) -> Option<(u32, i64, CounterBreak)> {
+    if !matches!(event.code, EventCode::Counter | EventCode::MeterExchanged) {
+        return None;
+    }
+    let (EventValue::Counter(column, last), EventValue::Counter(other, first)) =
+        (&event.before, &event.after)
+    else {
+        return None;
+    };
+    let quantity = Quantity::ALL.into_iter().find(|q| q.column() == *column && column == other)?;
+    let unit = match quantity {
+        Quantity::Energy => i64::try_from(energy_unit_mwh).ok().filter(|&unit| unit > 0)?,
+        Quantity::Parts | Quantity::GoodParts => 1,
+    };
+    let (last, first) = (last.checked_mul(unit)?, first.checked_mul(unit)?);
+    Some((event.machine?, event.t_ms, CounterBreak { quantity, last, first }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evidence::payload::{ClockClaim, Place, RawCommitment};
+    use kpi::AmountQuality;
+
+    fn batch(columns: &[(u8, i8, &[i64])]) -> WindowBatch {
+        WindowBatch {
+            place: Place::default(),
+            boot_epoch: 0,
+            t0: 0,
+            step: 1,
+            n: 2,
+            clock: ClockClaim::default(),
+            checkpoint: None,
+            machines: vec![0, 3],
+            columns: columns
+                .iter()
+                .map(|&(id, exponent, values)| (id, Column { exponent, values: values.to_vec() }))
+                .collect(),
+            raw: RawCommitment::default(),
+            definitions: [0; 32],
+            events: vec![],
+        }
+    }
+
+    const PRODUCING: (u8, i8, &[i64]) = (5, 0, &[1000, 1000, 1000, 1000]);
+
+    #[test]
+    fn columns_become_rows_machine_by_machine_in_milliwatt_hours() {
+        let got = rows(&batch(&[PRODUCING, (ENERGY, 1, &[1, 2, 3, 4]), (11, 0, &[1, 1, 1, 2])])).unwrap();
+        let registers: Vec<i64> = got.windows.iter().map(|w| w.energy.register).collect();
+        assert_eq!(registers, [10_000, 20_000, 30_000, 40_000]);
+        assert_eq!(got.windows[3].energy.quality, AmountQuality::Bridged);
+        assert_eq!(got.energy_unit_mwh, 10_000);
+    }
+
+    #[test]
+    fn what_cannot_be_is_named_with_its_place() {
+        let exponent = rows(&batch(&[PRODUCING, (ENERGY, -4, &[1, 2, 3, 4])]));
+        assert_eq!(exponent, Err(RowDefect::Exponent { column: ENERGY, exponent: -4 }));
+        let value = rows(&batch(&[PRODUCING, (21, 0, &[0, 0, 3, 0])]));
+        assert_eq!(value, Err(RowDefect::Value { column: 21, value: 3, machine: 1, window: 0 }));
+        let huge = rows(&batch(&[PRODUCING, (ENERGY, 0, &[0, i64::MAX, 0, 0])]));
+        assert_eq!(huge, Err(RowDefect::Value { column: ENERGY, value: i64::MAX, machine: 0, window: 1 }));
+        let sum = rows(&batch(&[(5, 0, &[1000, 1000, 999, 1000])]));
+        assert!(matches!(sum, Err(RowDefect::Window { machine: 1, window: 0, .. })));
+    }
+
+    #[test]
+    fn column_ids_agree_with_the_format() {
+        use evidence::column as format;
+        use kpi::column as own;
+        let pairs = [
+            (own::ENERGY, format::ENERGY),
+            (own::ENERGY_Q, format::ENERGY_Q),
+            (own::PARTS, format::PARTS),
+            (own::PARTS_Q, format::PARTS_Q),
+            (own::GOOD, format::GOOD),
+            (own::GOOD_Q, format::GOOD_Q),
+            (own::READS_EXPECTED, format::READS_EXPECTED),
+            (own::READS_GOOD, format::READS_GOOD),
+            (own::CONNECTED_MS, format::CONNECTED_MS),
+            (own::CHANGED, format::CHANGED),
+            (own::SESSIONS, format::SESSIONS),
+            (own::IDENTITY, format::IDENTITY),
+            (own::CUTTING_MS, format::CUTTING_MS),
+            (own::DRY_RUN_MS, format::DRY_RUN_MS),
+            (own::WARMUP_MS, format::WARMUP_MS),
+            (own::POWER_MEAN, format::POWER_MEAN),
+            (own::POWER_PEAK, format::POWER_PEAK),
+            (own::SPINDLE_MS, format::SPINDLE_MS),
+            (own::FAULT_COUNT, format::FAULT_COUNT),
+        ];
+        for (ours, theirs) in pairs {
+            assert_eq!(ours, theirs);
+        }
+        let known: Vec<u8> = (0..=255).filter(|id| format::is_known(*id)).collect();
+        let counted: Vec<u8> = known.into_iter().filter(|id| !format::CARRIERS.contains(id)).collect();
+        assert_eq!(counted, own::ALL);
+    }
+
+    #[test]
+    fn counter_events_are_scaled_like_their_column() {
+        let event = |code, before, after| Event { t_ms: 7, code, machine: Some(3), before, after };
+        let counter = |value| EventValue::Counter(ENERGY, value);
+        let got = counter_break(&event(EventCode::Counter, counter(9), counter(0)), 10_000);
+        let want = CounterBreak { quantity: Quantity::Energy, last: 90_000, first: 0 };
+        assert_eq!(got, Some((3, 7, want)));
+        assert_eq!(counter_break(&event(EventCode::Counter, counter(9), counter(0)), 0), None);
+        assert_eq!(counter_break(&event(EventCode::Note, EventValue::Null, EventValue::Null), 1), None);
+    }
+}
