@@ -214,7 +214,9 @@ fn read_measure(section: &mut Section<'_>, role: Option<Role>) -> Option<Measure
             if found.is_none() {
                 let known = units(dimension);
                 let message = format!("{text:?} is no unit for this role; write one of {}", known.join(", "));
-                section.problem_near("measure", message, nearest(&text, known));
+                let same = known.iter().find(|unit| unit.eq_ignore_ascii_case(&text));
+                let near = same.map(|unit| (*unit).to_owned()).or_else(|| nearest(&text, known));
+                section.problem_near("measure", message, near);
             }
             found
         }

@@ -270,22 +270,20 @@ fn build(
         let ids: Vec<PointId> = points.iter().map(|(id, _)| *id).collect();
         let address = table.section.text("address").unwrap_or_default();
         if protocols::keys(&table.protocol).is_none() {
+            // Which of its keys are right cannot be told before its protocol is.
             complete = false;
-        } else {
-            match protocols::link(&table.protocol, table.settings, points) {
-                Ok(link) => links.push(LinkConfiguration {
-                    id: table.id,
-                    protocol: table.protocol,
-                    address,
-                    link,
-                    points: ids,
-                }),
-                Err(errors) => {
-                    complete = false;
-                    for error in errors {
-                        let section = error.point.and_then(|id| sections.get(&id)).unwrap_or(&table.section);
-                        links::report(section, error);
-                    }
+            continue;
+        }
+        match protocols::link(&table.protocol, table.settings, points) {
+            Ok(link) => {
+                let (id, protocol) = (table.id, table.protocol);
+                links.push(LinkConfiguration { id, protocol, address, link, points: ids });
+            }
+            Err(errors) => {
+                complete = false;
+                for error in errors {
+                    let section = error.point.and_then(|id| sections.get(&id)).unwrap_or(&table.section);
+                    links::report(section, error);
                 }
             }
         }
