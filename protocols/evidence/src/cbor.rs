@@ -23,6 +23,7 @@ impl Writer {
     /// ```text
     /// byte 0: major type (3 bits) | argument (5 bits); 24, 25, 26, 27 announce 1, 2, 4, 8 bytes of argument
     /// ```
+    #[expect(clippy::decimal_bitwise_operands, reason = "the RFC gives these numbers in decimal")]
     fn head(&mut self, major: u8, argument: u64) {
         let first = major << 5;
         let wide = argument.to_be_bytes();

@@ -117,7 +117,7 @@ fn read_differences(r: &mut Reader<'_>, length: usize, twice: bool) -> Result<Ve
 }
 
 fn read_runs(r: &mut Reader<'_>, length: usize, count: usize) -> Result<Vec<i64>, DecodeError> {
-    if length % 2 != 0 {
+    if !length.is_multiple_of(2) {
         return Err(DecodeError::value("column values", "an odd number of run-length items"));
     }
     let mut values = Vec::new();

@@ -1,6 +1,6 @@
 //! An agent's request to join a project: its key, proof that it holds it, and a proposal for the roster.
 //!
-//! A COSE_Sign1 of the statement's shape with the content type `application/vnd.plumbline.enrol+cbor`,
+//! A `COSE_Sign1` of the statement's shape with the content type `application/vnd.plumbline.enrol+cbor`,
 //! signed by the very key it asks to enrol. It never enters a log.
 
 use crate::cbor::{Reader, Writer};

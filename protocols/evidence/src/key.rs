@@ -20,7 +20,7 @@ pub const SM2_ID: &str = "1234567812345678";
 /// A signature algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Alg {
-    /// Ed25519; COSE -8 (EdDSA) when written, -19 accepted.
+    /// Ed25519; COSE -8 (`EdDSA`) when written, -19 accepted.
     Ed25519,
     /// SM2 with SM3; COSE private use -70001, signature r‖s of 64 bytes.
     Sm2,
@@ -220,7 +220,7 @@ impl FromStr for PublicKey {
 }
 
 enum Signing {
-    Ed25519(ed25519_dalek::SigningKey),
+    Ed25519(Box<ed25519_dalek::SigningKey>),
     Sm2(Box<sm2::dsa::SigningKey>, Box<sm2::SecretKey>),
 }
 
@@ -249,7 +249,7 @@ impl SigningKey {
         let bytes = verifying.to_bytes().to_vec();
         let kid = thumbprint(Alg::Ed25519, &bytes);
         Self {
-            key: Signing::Ed25519(key),
+            key: Signing::Ed25519(Box::new(key)),
             public: PublicKey { bytes, kid, key: Verifying::Ed25519(verifying) },
         }
     }

@@ -72,7 +72,7 @@ fn subtrees(mut from: u64, to: u64) -> Vec<(u32, u64)> {
     let mut found = Vec::new();
     while from < to {
         let aligned = if from == 0 { 63 } else { from.trailing_zeros() };
-        let fitting = 63 - (to - from).leading_zeros();
+        let fitting = (to - from).ilog2();
         let level = aligned.min(fitting);
         found.push((level, from >> level));
         from += 1 << level;
@@ -88,7 +88,7 @@ fn range_root<E>(from: u64, to: u64, node: &mut impl FnMut(u32, u64) -> Result<H
 
 /// Largest power of two below `n` (n ≥ 2).
 fn split(n: u64) -> u64 {
-    1 << (63 - (n - 1).leading_zeros())
+    1 << (n - 1).ilog2()
 }
 
 /// Inclusion proof of leaf `index` in the tree of `size` leaves (RFC 6962, 2.1.1), from the leaf upwards.

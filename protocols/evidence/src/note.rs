@@ -13,7 +13,7 @@ use crate::hash::{Hash, sha256};
 use crate::key::{Alg, KeyError, PublicKey, SignatureError, SigningKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 /// Longer notes are refused unread.
@@ -180,7 +180,7 @@ impl Note {
         let mut out = format!("{}\n", self.text);
         for line in &self.lines {
             let blob = [&line.hash[..], &line.signature].concat();
-            out.push_str(&format!("\u{2014} {} {}\n", line.name, STANDARD.encode(blob)));
+            let _ = writeln!(out, "\u{2014} {} {}", line.name, STANDARD.encode(blob));
         }
         out.into_bytes()
     }
@@ -266,9 +266,8 @@ impl Checkpoint {
     pub fn parse(text: &str) -> Result<Self, NoteError> {
         let wrong = NoteError::Checkpoint;
         let mut lines = text.lines();
-        let (origin, size, root) = match (lines.next(), lines.next(), lines.next(), lines.next()) {
-            (Some(origin), Some(size), Some(root), None) => (origin, size, root),
-            _ => return Err(wrong("not three lines")),
+        let [Some(origin), Some(size), Some(root), None] = [(); 4].map(|()| lines.next()) else {
+            return Err(wrong("not three lines"));
         };
         let root =
             STANDARD.decode(root).ok().and_then(|b| Hash::try_from(b).ok()).ok_or(wrong("no root hash"))?;
@@ -293,7 +292,7 @@ impl Checkpoint {
 mod tests {
     use super::*;
 
-    /// The example of C2SP signed-note: vkey and note of PeterNeumann.
+    /// The example of C2SP signed-note: vkey and note of one `PeterNeumann`.
     const VKEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
     const NOTE: &str = "If you think cryptography is the answer to your problem,\n\
         then you don't know what your problem is.\n\n\

@@ -72,9 +72,9 @@ fn protected(alg: Alg, kid: Kid, origin: &str, size: u64) -> Vec<u8> {
 fn envelope(protected: &[u8], size: u64, index: u64, proof: &[Hash], signature: &[u8]) -> Vec<u8> {
     let mut inner = Writer::new();
     inner.array(3).uint(size).uint(index).array(proof.len());
-    proof.iter().for_each(|hash| {
+    for hash in proof {
         inner.bytes(hash);
-    });
+    }
     let mut w = Writer::new();
     w.tag(18).array(4).bytes(protected).map(1).uint(396).map(1).int(-1).array(1).bytes(&inner.finish());
     w.null().bytes(signature);

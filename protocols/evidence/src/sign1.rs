@@ -1,4 +1,4 @@
-//! The bytes of a COSE_Sign1 (RFC 9052, 4.2 and 4.4) with an empty unprotected header.
+//! The bytes of a `COSE_Sign1` (RFC 9052, 4.2 and 4.4) with an empty unprotected header.
 
 use crate::cbor::Writer;
 

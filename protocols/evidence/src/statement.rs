@@ -1,4 +1,4 @@
-//! The signed envelope: COSE_Sign1 (RFC 9052, 4.2) with one fixed shape, and what may stand in it.
+//! The signed envelope: `COSE_Sign1` (RFC 9052, 4.2) with one fixed shape, and what may stand in it.
 //!
 //! ```text
 //! D2                                   tag 18
@@ -171,12 +171,12 @@ impl Header {
 
     fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut r = Reader::new(bytes);
-        let (mut alg, mut kind, mut kid, mut claims) = (None, None, None, None);
+        let (mut alg, mut content_type, mut key_id, mut claims) = (None, None, None, None);
         fields(&mut r, "protected header", |key, r| {
             match key {
                 1 => alg = Some(r.int("alg")?),
-                3 => kind = Some(r.text("content type")?),
-                4 => kid = Some(Kid(r.fixed("kid")?)),
+                3 => content_type = Some(r.text("content type")?),
+                4 => key_id = Some(Kid(r.fixed("kid")?)),
                 15 => claims = Some(read_claims(r)?),
                 _ => return Err(DecodeError::value("protected header", format!("unknown parameter {key}"))),
             }
@@ -187,11 +187,11 @@ impl Header {
         let alg_number = alg.ok_or_else(missing)?;
         let alg = Alg::from_cose(alg_number);
         let alg = alg.ok_or_else(|| DecodeError::value("alg", format!("{alg_number} is not accepted")))?;
-        let kind = kind.ok_or_else(missing)?;
-        let kind = Kind::from_content_type(kind)
-            .ok_or_else(|| DecodeError::value("content type", format!("{kind:?} is not known")))?;
+        let content_type = content_type.ok_or_else(missing)?;
+        let kind = Kind::from_content_type(content_type)
+            .ok_or_else(|| DecodeError::value("content type", format!("{content_type:?} is not known")))?;
         let (role, id, project, iat) = claims.ok_or_else(missing)?;
-        Ok(Self { kid: kid.ok_or_else(missing)?, alg, alg_number, kind, role, id, project, iat })
+        Ok(Self { kid: key_id.ok_or_else(missing)?, alg, alg_number, kind, role, id, project, iat })
     }
 }
 
@@ -234,7 +234,7 @@ pub enum Payload {
     /// See [`KeyChange`].
     Key(KeyChange),
     /// See [`Plan`].
-    Plan(Plan),
+    Plan(Box<Plan>),
     /// See [`Declaration`].
     Declaration(Declaration),
     /// See [`Annotation`].
@@ -316,7 +316,7 @@ impl Payload {
             Kind::Window => WindowBatch::read(r).map(Box::new).map(Self::Window),
             Kind::Event => EventBatch::read(r).map(Self::Event),
             Kind::Key => KeyChange::read(r).map(Self::Key),
-            Kind::Plan => Plan::read(r).map(Self::Plan),
+            Kind::Plan => Plan::read(r).map(Box::new).map(Self::Plan),
             Kind::Declaration => Declaration::read(r).map(Self::Declaration),
             Kind::Annotation => Annotation::read(r).map(Self::Annotation),
             Kind::Audit => Audit::read(r).map(Self::Audit),

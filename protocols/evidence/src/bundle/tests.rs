@@ -155,12 +155,11 @@ fn links_and_compression_are_named() {
 #[test]
 fn offsets_beyond_4_gib_use_zip64_and_only_then() {
     let near = zip::Entry { path: "b/x".into(), crc: 0, size: 1, offset: 0xffff_fffe };
-    assert_eq!(zip::central(&near).len(), CENTRAL + 3);
+    assert_eq!(zip::central(&near).len(), zip::CENTRAL_LEN + 3);
     let far = zip::Entry { offset: 0xffff_ffff, ..near };
-    assert_eq!(zip::central(&far).len(), CENTRAL + 3 + 12);
+    assert_eq!(zip::central(&far).len(), zip::CENTRAL_LEN + 3 + 12);
     assert_eq!(zip::end(0xfffe, 0, 0).len(), 22);
     assert_eq!(zip::end(0xffff, 0, 0).len(), 22 + 76);
-    const CENTRAL: usize = zip::CENTRAL_LEN;
 }
 
 proptest! {

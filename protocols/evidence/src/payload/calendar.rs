@@ -155,7 +155,7 @@ fn read_shift(r: &mut Reader<'_>) -> Result<Shift, DecodeError> {
         from_min: r.small("shift begin")?,
         to_min: r.small("shift end")?,
     };
-    let length = shift.to_min.checked_sub(shift.from_min).unwrap_or(0);
+    let length = shift.to_min.saturating_sub(shift.from_min);
     if shift.weekdays == 0 || shift.weekdays > 127 || shift.from_min >= 1440 || length == 0 || length > 1440 {
         return Err(DecodeError::value("shift", format!("{} is no shift of a week", shift.name)));
     }
