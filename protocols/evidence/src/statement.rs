@@ -232,7 +232,7 @@ pub enum Payload {
     /// See [`EventBatch`].
     Event(EventBatch),
     /// See [`KeyChange`].
-    Key(KeyChange),
+    Key(Box<KeyChange>),
     /// See [`Plan`].
     Plan(Box<Plan>),
     /// See [`Declaration`].
@@ -315,7 +315,7 @@ impl Payload {
             Kind::Genesis => Genesis::read(r).map(Box::new).map(Self::Genesis),
             Kind::Window => WindowBatch::read(r).map(Box::new).map(Self::Window),
             Kind::Event => EventBatch::read(r).map(Self::Event),
-            Kind::Key => KeyChange::read(r).map(Self::Key),
+            Kind::Key => KeyChange::read(r).map(Box::new).map(Self::Key),
             Kind::Plan => Plan::read(r).map(Box::new).map(Self::Plan),
             Kind::Declaration => Declaration::read(r).map(Self::Declaration),
             Kind::Annotation => Annotation::read(r).map(Self::Annotation),
