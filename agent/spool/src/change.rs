@@ -64,8 +64,9 @@ pub enum Change<'a> {
         /// The receipt.
         receipt: &'a [u8],
     },
-    /// Goes on from the gateway's head, because the store does not know the stream's end. Statements that
-    /// wait and have a number below are given up: they stay readable and are not sent.
+    /// Goes on at a number that the gateway's head allows, because the store does not know the stream's end.
+    /// Waiting statements below `send_from` are given up: they stay and are not sent. Waiting statements with
+    /// this number or a later one are deleted: they were saved from a damaged file, which still has them.
     Continue {
         /// The stream.
         stream: &'a str,
@@ -73,6 +74,8 @@ pub enum Change<'a> {
         seq: u64,
         /// Leaf of the statement before it.
         prev: Option<Hash>,
+        /// The first number to send, at most `seq`.
+        send_from: u64,
     },
     /// Keeps a raw block.
     Raw {

@@ -163,8 +163,15 @@ impl SqliteStore {
                 // A statement that was pruned long ago may be acknowledged again.
                 held.map_or(Ok(()), |held| expect("an acknowledged leaf", held, *leaf))
             }
-            Change::Continue { seq, .. } if *seq < stream.next_seq => {
-                Err(StoreError::conflict("a continuation", stream.next_seq, seq))
+            Change::Continue { seq, send_from, .. } => {
+                let stored = self.stored_from(id, *seq).map_err(|e| self.error(&e))?;
+                match stored {
+                    Some(stored) => {
+                        Err(StoreError::conflict("a continuation before a stored statement", stored, seq))
+                    }
+                    None if send_from > seq => Err(StoreError::conflict("a continuation", seq, send_from)),
+                    None => Ok(()),
+                }
             }
             Change::Sealed { seq, .. } if *seq >= stream.send_from => {
                 Err(StoreError::conflict("a receipt", stream.send_from, seq))
@@ -267,17 +274,8 @@ impl SqliteStore {
                     params![id, sealed],
                 )
             }
-            Change::Continue { seq, prev, .. } => {
-                let given_up = self.delete(
-                    "UPDATE statement SET given_up = 1 WHERE stream = ?1 AND given_up = 0 AND receipt IS NULL
-                     AND log_index IS NULL RETURNING size",
-                    params![id],
-                )?;
-                self.run(
-                    "UPDATE stream SET next_seq = ?2, send_from = ?2, head = ?3, unsealed_bytes = unsealed_bytes - ?4
-                     WHERE id = ?1",
-                    params![id, int(*seq), prev, given_up],
-                )
+            Change::Continue { seq, prev, send_from, .. } => {
+                self.go_on(id, int(*seq), *prev, int(*send_from))
             }
             Change::Raw { number, leaf, from_ms, to_ms, bytes, .. } => {
                 let size = int(size(bytes.len()));
@@ -321,6 +319,30 @@ impl SqliteStore {
             "UPDATE stream SET send_from = min(send_from, ?2), unsealed_bytes = unsealed_bytes + ?3 WHERE id = ?1",
             params![id, seq, unsealed],
         )
+    }
+
+    fn go_on(&self, id: i64, seq: i64, prev: Option<Hash>, send_from: i64) -> rusqlite::Result<()> {
+        let gone = self.delete(
+            "DELETE FROM statement WHERE stream = ?1 AND seq >= ?2 RETURNING size",
+            params![id, seq],
+        )?;
+        self.run(
+            "UPDATE statement SET given_up = 1 WHERE stream = ?1 AND seq < ?2 AND receipt IS NULL AND log_index IS NULL",
+            params![id, send_from],
+        )?;
+        self.run(
+            "UPDATE stream SET next_seq = ?2, send_from = ?3, head = ?4, statement_bytes = statement_bytes - ?5,
+             unsealed_bytes = (SELECT coalesce(sum(size), 0) FROM statement
+                 WHERE stream = ?1 AND receipt IS NULL AND given_up = 0) WHERE id = ?1",
+            params![id, seq, send_from, prev, gone],
+        )
+    }
+
+    fn stored_from(&self, id: i64, seq: u64) -> rusqlite::Result<Option<u64>> {
+        let sql = "SELECT min(seq) FROM statement WHERE stream = ?1 AND seq >= ?2 AND log_index IS NOT NULL";
+        let found: Option<i64> =
+            self.connection.prepare_cached(sql)?.query_row(params![id, int(seq)], |r| r.get(0))?;
+        Ok(found.map(uint))
     }
 
     fn fact_changes(&self, stream: &str, key: &str, value: Option<&[u8]>) -> rusqlite::Result<()> {

@@ -122,7 +122,7 @@ impl Model {
                     held.given_up |= held.index.is_none() && !held.sealed;
                 }
                 (self.next_seq, self.send_from, self.head) = (seq, seq, Some([9; 32]));
-                Some(Change::Continue { stream: P, seq, prev: self.head })
+                Some(Change::Continue { stream: P, seq, prev: self.head, send_from: seq })
             }
             Step::Prune(through) => {
                 let blocked =

@@ -210,14 +210,28 @@ fn after_a_rewind_the_receipts_are_void_and_nothing_is_prunable() {
 fn a_continuation_gives_up_what_waits_and_goes_on_from_the_gateways_head() {
     let (_dir, mut spool) = fresh();
     spool.commit(&[statement(0, b"x"), statement(1, b"y"), stored(0)]).unwrap();
-    spool.commit(&[Change::Continue { stream: P, seq: 7, prev: Some([9; 32]) }]).unwrap();
+    let go_on = |seq, send_from| Change::Continue { stream: P, seq, prev: Some([9; 32]), send_from };
+    spool.commit(&[go_on(7, 7)]).unwrap();
     assert_eq!(seqs(&mut spool, 0), [0], "what was given up is not sent");
     let next =
         Change::Statement { stream: P, seq: 7, prev: Some([9; 32]), leaf: leaf(7), at_ms: 0, bytes: b"z" };
     spool.commit(&[next]).unwrap();
     let stream = spool.stream(P).unwrap();
     assert_eq!((stream.next_seq, stream.send_from), (8, 7));
-    refused(&mut spool, &[Change::Continue { stream: P, seq: 7, prev: None }], "a continuation");
+    refused(&mut spool, &[go_on(0, 0)], "a continuation before a stored statement");
+    refused(&mut spool, &[go_on(8, 9)], "a continuation");
+}
+
+#[test]
+fn a_continuation_before_waiting_statements_keeps_those_that_can_be_sent() {
+    let (_dir, mut spool) = fresh();
+    spool.commit(&[statement(0, b"x"), statement(1, b"yy"), statement(2, b"zzz"), stored(0)]).unwrap();
+    spool.commit(&[Change::Continue { stream: P, seq: 2, prev: Some(leaf(1)), send_from: 1 }]).unwrap();
+    assert_eq!(seqs(&mut spool, 0), [0, 1]);
+    let usage = spool.usage().unwrap();
+    assert_eq!((usage.statement_bytes, usage.unsealed_bytes), (3, 3));
+    spool.commit(&[statement(2, b"other")]).unwrap();
+    assert_eq!(seqs(&mut spool, 1), [1, 2]);
 }
 
 #[test]
