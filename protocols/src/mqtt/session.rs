@@ -16,9 +16,10 @@ use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::decode::decode;
 use super::receipts::Receipts;
+use super::refused_topics;
+use super::settings::Settings;
 use super::topic::Address;
 use super::wire::{Incoming, Message, Wire};
-use super::{Settings, refused_topics};
 use crate::feed::Outlet;
 use crate::{Batch, LinkError};
 

@@ -1,25 +1,30 @@
 //! MQTT 3.1.1 through `rumqttc-v4-next`. Everything that is about this crate only.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use rumqttc_v4::{
-    AckMode, AsyncClient, ConnectionError, Event, EventLoop, Incoming as Packet, MqttOptions, QoS,
+    AckMode, AsyncClient, ConnectionError, Error, Event, EventLoop, Incoming as Packet, MqttOptions, QoS,
     StateError, SubscribeFilter, SubscribeReasonCode, Transport,
 };
 
-use super::Settings;
+use super::settings::Settings;
 use super::wire::{Ack, Acknowledger, Incoming, MAX_PACKET_BYTES, Message, REQUESTS, Wire};
 use super::wire::{full, io, refused, untrusted};
 use crate::LinkError;
 
 pub(super) struct V4 {
-    settings: std::sync::Arc<Settings>,
+    settings: Arc<Settings>,
     client: AsyncClient,
     events: EventLoop,
+    too_large: Arc<AtomicBool>,
 }
 
 impl V4 {
-    /// Makes the client; the first poll connects it.
-    pub(super) fn new(settings: std::sync::Arc<Settings>) -> Result<Self, LinkError> {
+    /// Makes the client; the first poll connects it. `too_large` is set when the broker sends a message
+    /// beyond the limit: it would send it again on every connection of the same session.
+    pub(super) fn new(settings: Arc<Settings>, too_large: Arc<AtomicBool>) -> Result<Self, LinkError> {
         let mut options =
             MqttOptions::new(settings.client_id.clone(), (settings.host.as_str(), settings.port));
         let max = MAX_PACKET_BYTES as usize;
@@ -43,14 +48,22 @@ impl V4 {
         let built = AsyncClient::builder(options).capacity(REQUESTS).try_build();
         let (client, events) = built
             .map_err(|e| LinkError::Protocol { address: settings.address.clone(), detail: e.to_string() })?;
-        Ok(Self { settings, client, events })
+        Ok(Self { settings, client, events, too_large })
     }
 }
 
 #[async_trait]
 impl Wire for V4 {
     async fn poll(&mut self) -> Result<Incoming, LinkError> {
-        let event = self.events.poll().await.map_err(|e| error(&self.settings, &e))?;
+        let event = self.events.poll().await.map_err(|e| {
+            if let ConnectionError::MqttState(StateError::Deserialization(Error::PayloadSizeLimitExceeded(
+                _,
+            ))) = e
+            {
+                self.too_large.store(true, Ordering::Relaxed);
+            }
+            error(&self.settings, &e)
+        })?;
         let Event::Incoming(packet) = event else { return Ok(Incoming::Other) };
         Ok(match packet {
             Packet::ConnAck(ack) => Incoming::Connected { session_present: ack.session_present },
@@ -96,9 +109,9 @@ fn error(settings: &Settings, error: &ConnectionError) -> LinkError {
         ConnectionError::ConnectionRefused(code) => refused(settings, &format!("{code:?}")),
         ConnectionError::Tls(rumqttc_v4::TlsError::Io(e))
         | ConnectionError::Io(e)
-        | ConnectionError::MqttState(
-            StateError::Io(e) | StateError::Deserialization(rumqttc_v4::Error::Io(e)),
-        ) => io(settings, e),
+        | ConnectionError::MqttState(StateError::Io(e) | StateError::Deserialization(Error::Io(e))) => {
+            io(settings, e)
+        }
         ConnectionError::Tls(e) => untrusted(settings, &e.to_string()),
         ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => LinkError::Timeout {
             address,
@@ -107,6 +120,12 @@ fn error(settings: &Settings, error: &ConnectionError) -> LinkError {
         },
         ConnectionError::MqttState(StateError::AwaitPingResp | StateError::ConnectionAborted) => {
             LinkError::Broken { address, detail: error.to_string() }
+        }
+        ConnectionError::MqttState(StateError::Deserialization(Error::PayloadSizeLimitExceeded(bytes))) => {
+            let detail = format!(
+                "a message of {bytes} bytes is larger than {MAX_PACKET_BYTES} bytes; it is given up, with whatever else the broker keeps for us"
+            );
+            LinkError::Protocol { address, detail }
         }
         _ => LinkError::Protocol { address, detail: error.to_string() },
     }

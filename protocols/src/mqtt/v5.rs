@@ -1,5 +1,7 @@
 //! MQTT 5 through `rumqttc-v5-next`. Everything that is about this crate only.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rumqttc_v5::{
     AckMode, AsyncClient, ConnectionError, Event, EventLoop, Incoming as Packet, MqttOptions,
@@ -7,7 +9,7 @@ use rumqttc_v5::{
     SubscribeFilterInput, SubscribeReasonCode, Transport,
 };
 
-use super::Settings;
+use super::settings::Settings;
 use super::wire::{Ack, Acknowledger, Incoming, MAX_PACKET_BYTES, Message, RECEIVE_MAXIMUM, REQUESTS, Wire};
 use super::wire::{full, io, refused, untrusted};
 use crate::LinkError;
@@ -50,14 +52,14 @@ impl SessionStore for NothingPending {
 }
 
 pub(super) struct V5 {
-    settings: std::sync::Arc<Settings>,
+    settings: Arc<Settings>,
     client: AsyncClient,
     events: EventLoop,
 }
 
 impl V5 {
     /// Makes the client; the first poll connects it.
-    pub(super) fn new(settings: std::sync::Arc<Settings>) -> Result<Self, LinkError> {
+    pub(super) fn new(settings: Arc<Settings>) -> Result<Self, LinkError> {
         let mut options =
             MqttOptions::new(settings.client_id.clone(), (settings.host.as_str(), settings.port));
         options.set_keep_alive(settings.keep_alive_s).set_ack_mode(AckMode::Manual);

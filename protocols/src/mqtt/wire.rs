@@ -8,7 +8,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::Settings;
+use super::settings::Settings;
 use crate::LinkError;
 
 /// Packets beyond this are refused in both directions, bytes. The crates' own default of 10 KiB drops the

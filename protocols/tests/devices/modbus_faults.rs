@@ -327,3 +327,36 @@ async fn trap_connecting_is_given_up_after_the_timeout_too() {
     let error = within(link.connect(Arc::new(Hand::default()))).await.err().unwrap();
     assert!(error.to_string().contains("no connection within 700 ms"), "{error}");
 }
+
+/// Numbers without a pattern, the same in each run (the constants are those of MMIX).
+fn noise(seed: u64) -> impl Iterator<Item = u8> {
+    let next = |state: &u64| {
+        Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
+    };
+    std::iter::successors(next(&seed), next).map(|state| state.to_be_bytes()[0])
+}
+
+#[tokio::test]
+async fn whatever_bytes_come_as_an_answer_no_value_is_made_of_them() {
+    let server = Rogue::start(|asked| {
+        let mut noise = noise(asked.number as u64);
+        let length = usize::from(noise.next().unwrap() % 24);
+        // Half of them begin like the right answer.
+        let mut pdu = if asked.number % 2 == 0 { vec![asked.function, 10] } else { Vec::new() };
+        pdu.extend(noise.take(length));
+        let mut frame = asked.reply(&pdu);
+        // Twelve bytes would be a right answer, so those are cut short.
+        if pdu.len() >= 12 && asked.number % 2 == 0 {
+            frame.truncate(frame.len() - 6);
+        }
+        Act::SendAndClose(frame)
+    })
+    .await;
+    let link = five(&server.address());
+    for _ in 0..200 {
+        let mut source = connect(link.as_ref()).await;
+        let (seen, _) = to_the_end(source.as_mut()).await;
+        assert_eq!(seen.len(), 5);
+        assert!(seen.iter().all(|o| o.value.is_none()), "{seen:?}");
+    }
+}

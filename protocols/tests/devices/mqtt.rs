@@ -427,3 +427,32 @@ async fn trap_a_certificate_of_version_1_is_refused_at_load_in_words() {
     let Err(errors) = configured("mqtts://127.0.0.1:8883", 5, &settings, &points) else { panic!("accepted") };
     assert!(errors.contains("cert_file") && errors.contains("issued as version 3"), "{errors}");
 }
+
+#[tokio::test]
+async fn one_message_beyond_the_limit_does_not_silence_the_link_for_ever() {
+    let broker = Mosquitto::start(OPEN).await;
+    let mut publisher = Publisher::to(broker.port).await;
+    let too_large = json!({"size": 1_100_000});
+
+    // In MQTT 5 the broker knows our limit and does not send it.
+    let link5 = link(broker.port, 5, &["a"]);
+    let mut source = subscribed(link5.as_ref(), &mut publisher, "a").await;
+    publisher.send_with("a", "5", &too_large).await;
+    publisher.send("a", "6").await;
+    assert_eq!(message(source.as_mut()).await.0, ["good 6"]);
+
+    // In MQTT 3.1.1 it would send it again on each connection until it is acknowledged.
+    let link4 = link(broker.port, 4, &["a"]);
+    let mut source = subscribed(link4.as_ref(), &mut publisher, "a").await;
+    publisher.send_with("a", "5", &too_large).await;
+    let (seen, error) = to_the_end(source.as_mut()).await;
+    assert_eq!(seen.iter().map(text).collect::<Vec<_>>(), ["bad Disconnected"]);
+    assert!(error.to_string().contains("larger than 1048576 bytes"), "{error}");
+    let mut source = subscribed(link4.as_ref(), &mut publisher, "a").await;
+    publisher.send("a", "7").await;
+    assert_eq!(message(source.as_mut()).await.0, ["good 7"]);
+    drop(source);
+    publisher.send("a", "8").await;
+    let mut source = connect(link4.as_ref()).await;
+    while message(source.as_mut()).await.0 != ["uncertain Retained 8"] {}
+}
