@@ -1,270 +1,401 @@
-//! Reads a bundle, refusing any byte the writer would not have written.
+//! Reads a bundle and believes nothing: the directory is checked as a whole when it is opened, every file when
+//! it is read.
 //!
-//! Memory is the list of paths and one file at a time. Nothing is allocated by a claimed size before the file
-//! has been seen to hold it.
+//! Memory grows with the directory that is really there, never with a size that is merely claimed: records are
+//! read one by one, files are handed over only up to [`MAX_FILE`], and larger ones in pieces.
 
-use super::zip::{self, CENTRAL_LEN, END_LEN, END64_LEN, Entry, LOCAL_LEN};
-use super::{BAGIT, BundleError, MANIFEST, MAX_FILE, MAX_FILES, MAX_PATH, TAG_MANIFEST, is_plain};
-use crate::hash::{Hash, sha256};
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use super::zip::{Directory, END_SIZE, END64_SIZE, ENTRY_SIZE, MODE, RawEntry, Record};
+use super::{BAG_INFO, BAGIT, BAGIT_TEXT, BagInfo, BundleError, MANIFEST, MAX_FILE, MAX_FILES, MAX_PATH};
+use super::{TAG_MANIFEST, manifest_line, path};
+use crate::Hash;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
-/// An open bundle whose zip is canonical. [`Self::check_manifest`] checks the contents.
+/// Records of the bag's own files: bag-info, bagit, manifest, tag manifest.
+const TAG_FILES: usize = 4;
+
 #[derive(Debug)]
-pub struct BundleReader<R> {
-    input: R,
-    folder: String,
-    entries: Vec<Entry>,
+struct File {
+    record: Record,
+    hash: Hash,
+    checked: bool,
 }
 
-/// What the end of the file says of the directory.
-struct Directory {
-    count: u64,
-    size: u64,
-    offset: u64,
+/// An open bundle.
+#[derive(Debug)]
+pub struct BundleReader<R> {
+    inner: R,
+    top: String,
+    info: BagInfo,
+    /// The payload, ascending by path.
+    files: Vec<File>,
 }
 
 impl<R: Read + Seek> BundleReader<R> {
-    /// Opens a bundle and compares every header with the canonical one.
-    pub fn open(mut input: R) -> Result<Self, BundleError> {
-        let length = input.seek(SeekFrom::End(0))?;
-        let directory = find_directory(&mut input, length)?;
-        let entries = read_directory(&mut input, &directory)?;
-        let mut reader = Self { input, folder: top_folder(&entries)?, entries };
-        reader.check_order()?;
-        reader.check_layout(&directory, length)?;
-        Ok(reader)
+    /// Checks the zip's form, the bag's own files and that manifest and content name the same files.
+    pub fn open(mut inner: R) -> Result<Self, BundleError> {
+        let directory = find_directory(&mut inner)?;
+        let records = read_directory(&mut inner, directory)?;
+        if records.last().map_or(0, |r| r.offset + r.extent()) != directory.offset {
+            return Err(BundleError::Directory);
+        }
+        let top = records[0].name.split('/').next().unwrap_or_default().to_owned();
+        let (mut payload, tags) = sort_out(&top, records)?;
+        let [info, bagit, manifest, tag_manifest] = tags;
+        let listed = TagManifest::read(&mut inner, tag_manifest)?;
+        let text = listed.checked(&mut inner, 0, &info)?;
+        let info = BagInfo::parse(&text).ok_or_else(|| BundleError::TagFile(info.name.to_string()))?;
+        if listed.checked(&mut inner, 1, &bagit)? != BAGIT_TEXT {
+            return Err(BundleError::TagFile(bagit.name.to_string()));
+        }
+        listed.check_line(2, &manifest, &read_record(&mut inner, &manifest, |_| ())?)?;
+        read_manifest(&mut inner, &top, &manifest, &mut payload)?;
+        Ok(Self { inner, top, info, files: payload })
     }
 
-    /// Name of the one top folder.
-    pub fn folder(&self) -> &str {
-        &self.folder
+    /// The bundle's folder.
+    pub fn top(&self) -> &str {
+        &self.top
     }
 
-    /// Paths inside the top folder, ascending.
-    pub fn files(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().map(|e| self.inner(e))
+    /// What the bundle says of itself.
+    pub fn info(&self) -> &BagInfo {
+        &self.info
     }
 
-    fn inner<'a>(&self, entry: &'a Entry) -> &'a str {
-        entry.path.get(self.folder.len() + 1..).unwrap_or_default()
+    /// Paths and sizes in bytes of the payload, ascending: `data/…`.
+    pub fn files(&self) -> impl Iterator<Item = (&str, u64)> {
+        let cut = self.top.len() + 1;
+        self.files.iter().map(move |f| (&f.record.name[cut..], u64::from(f.record.size)))
     }
 
-    fn find(&self, path: &str) -> Option<usize> {
-        let full = format!("{}/{path}", self.folder);
-        self.entries.binary_search_by(|e| e.path.as_str().cmp(&full)).ok()
-    }
-
-    /// Whether a file is there.
+    /// Whether there is such a file.
     pub fn contains(&self, path: &str) -> bool {
-        self.find(path).is_some()
+        self.find(path).is_ok()
     }
 
-    /// Reads a file inside the top folder whole, checking its CRC.
+    /// A file's bytes, up to [`MAX_FILE`], checked against header, CRC-32 and manifest.
     pub fn read(&mut self, path: &str) -> Result<Vec<u8>, BundleError> {
-        let at = self.find(path).ok_or_else(|| BundleError::Missing(path.to_owned()))?;
-        self.read_entry(at)
+        let at = self.find(path)?;
+        let size = u64::from(self.files[at].record.size);
+        if size > MAX_FILE {
+            return Err(BundleError::TooLarge { path: path.to_owned(), size, limit: MAX_FILE });
+        }
+        let mut bytes = Vec::new();
+        self.check(at, |piece| bytes.extend_from_slice(piece))?;
+        Ok(bytes)
     }
 
-    fn read_entry(&mut self, at: usize) -> Result<Vec<u8>, BundleError> {
-        let entry = &self.entries[at];
-        let start = entry.offset + LOCAL_LEN + entry.path.len() as u64;
-        self.input.seek(SeekFrom::Start(start))?;
-        let mut content = Vec::new();
-        (&mut self.input).take(u64::from(entry.size)).read_to_end(&mut content)?;
-        if content.len() as u64 != u64::from(entry.size) || crc32fast::hash(&content) != entry.crc {
-            return Err(BundleError::Crc(entry.path.clone()));
-        }
-        Ok(content)
+    /// A file of any size in pieces. They are to be believed only when this returns `Ok`.
+    pub fn stream(&mut self, path: &str, each: impl FnMut(&[u8])) -> Result<(), BundleError> {
+        let at = self.find(path)?;
+        self.check(at, each)
     }
 
-    /// Compares every file with the manifests, and the manifests with the files. `progress` is told the number of
-    /// files done and to do.
-    pub fn check_manifest(&mut self, mut progress: impl FnMut(u64, u64)) -> Result<(), BundleError> {
-        if self.read("bagit.txt")? != BAGIT.as_bytes() {
-            return Err(BundleError::Malformed("bagit.txt"));
-        }
-        let tags = parse_manifest(&self.read(TAG_MANIFEST)?, "tagmanifest-sha256.txt")?;
-        let payload = parse_manifest(&self.read(MANIFEST)?, "manifest-sha256.txt")?;
-        let mut listed = tags;
-        listed.extend(payload);
-        listed.sort_by(|a, b| a.0.cmp(&b.0));
-        let total = listed.len() as u64;
-        let mut listed = listed.into_iter();
-        for at in 0..self.entries.len() {
-            let path = self.inner(&self.entries[at]).to_owned();
-            if path == TAG_MANIFEST {
-                continue;
-            }
-            match listed.next() {
-                Some((name, digest)) if name == path => {
-                    if sha256(&self.read_entry(at)?) != digest {
-                        return Err(BundleError::Digest(path));
-                    }
-                }
-                Some((name, _)) if name < path => return Err(BundleError::Missing(name)),
-                _ => return Err(BundleError::Unlisted(path)),
-            }
-            progress(at as u64 + 1, total);
-        }
-        listed.next().map_or(Ok(()), |(name, _)| Err(BundleError::Missing(name)))
-    }
-
-    fn check_order(&self) -> Result<(), BundleError> {
-        for pair in self.entries.windows(2) {
-            match pair[0].path.cmp(&pair[1].path) {
-                std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Equal => return Err(BundleError::Duplicate(pair[1].path.clone())),
-                std::cmp::Ordering::Greater => return Err(BundleError::Order(pair[1].path.clone())),
+    /// Checks every file that has not been read so far. Afterwards every byte of the bundle is proven to be the
+    /// canonical form of its content.
+    pub fn check_rest(&mut self) -> Result<(), BundleError> {
+        for at in 0..self.files.len() {
+            if !self.files[at].checked {
+                self.check(at, |_| ())?;
             }
         }
         Ok(())
     }
 
-    /// Walks the file from its first byte: local headers and contents must follow each other without a gap,
-    /// then the directory, then its end, and nothing else.
-    fn check_layout(&mut self, directory: &Directory, length: u64) -> Result<(), BundleError> {
-        let mut at = 0;
-        for entry in &self.entries {
-            if entry.offset != at {
-                return Err(BundleError::NotCanonical { what: "a gap before a file", at });
-            }
-            let expected = zip::local(entry);
-            if read_at(&mut self.input, at, expected.len())? != expected {
-                return Err(BundleError::NotCanonical { what: "a file's header", at });
-            }
-            at += expected.len() as u64 + u64::from(entry.size);
+    fn find(&self, path: &str) -> Result<usize, BundleError> {
+        let cut = self.top.len() + 1;
+        self.files
+            .binary_search_by(|f| f.record.name[cut..].cmp(path))
+            .map_err(|_| BundleError::NotFound(path.to_owned()))
+    }
+
+    fn check(&mut self, at: usize, each: impl FnMut(&[u8])) -> Result<(), BundleError> {
+        let hash = read_record(&mut self.inner, &self.files[at].record, each)?;
+        if hash != self.files[at].hash {
+            return Err(BundleError::Digest(self.files[at].record.name.to_string()));
         }
-        if at != directory.offset {
-            return Err(BundleError::NotCanonical { what: "a gap before the directory", at });
-        }
-        let end = zip::end(directory.count, directory.size, directory.offset);
-        let at = directory.offset + directory.size;
-        if at + end.len() as u64 != length || read_at(&mut self.input, at, end.len())? != end {
-            return Err(BundleError::NotCanonical { what: "the end of the directory", at });
-        }
+        self.files[at].checked = true;
         Ok(())
     }
 }
 
-/// Reads up to `len` bytes (`len` is one we computed, never one the file claims).
-fn read_at(input: &mut (impl Read + Seek), at: u64, len: usize) -> Result<Vec<u8>, BundleError> {
-    input.seek(SeekFrom::Start(at))?;
-    let mut bytes = Vec::with_capacity(len);
-    input.take(len as u64).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Reads the end records and compares everything behind the directory with the canonical form.
+fn find_directory<R: Read + Seek>(inner: &mut R) -> Result<Directory, BundleError> {
+    let length = inner.seek(SeekFrom::End(0))?;
+    let end_at = length.checked_sub(END_SIZE).ok_or(BundleError::End)?;
+    inner.seek(SeekFrom::Start(end_at))?;
+    let mut end = [0; 22];
+    inner.read_exact(&mut end)?;
+    let mut directory = Directory::parse_end(&end).ok_or(BundleError::End)?;
+    let mut tail = end.to_vec();
+    let mut tail_at = end_at;
+    if directory.points_on() {
+        tail_at = end_at.checked_sub(END64_SIZE).ok_or(BundleError::Zip64)?;
+        inner.seek(SeekFrom::Start(tail_at))?;
+        let mut records = [0; 76];
+        inner.read_exact(&mut records)?;
+        directory = Directory::parse_end64(&records).ok_or(BundleError::Zip64)?;
+        tail.splice(0..0, records);
+    }
+    if directory.count > MAX_FILES || directory.count < TAG_FILES as u64 {
+        return Err(BundleError::Count(directory.count));
+    }
+    if directory.offset.checked_add(directory.size) != Some(tail_at) {
+        return Err(BundleError::Directory);
+    }
+    if directory.end() != tail {
+        return Err(if end[4..8] == [0; 4] { BundleError::Zip64 } else { BundleError::Disks });
+    }
+    Ok(directory)
 }
 
-fn le(bytes: &[u8], at: usize, len: usize) -> u64 {
-    bytes.get(at..at + len).unwrap_or_default().iter().rev().fold(0, |n, b| n << 8 | u64::from(*b))
-}
-
-fn find_directory(input: &mut (impl Read + Seek), length: u64) -> Result<Directory, BundleError> {
-    let at = length.checked_sub(END_LEN).ok_or(BundleError::NotZip("too short"))?;
-    let end = read_at(input, at, 22)?;
-    if end.get(..4) != Some(&zip::END) {
-        return Err(BundleError::NotZip("no end record"));
-    }
-    let mut directory = Directory { count: le(&end, 10, 2), size: le(&end, 12, 4), offset: le(&end, 16, 4) };
-    if zip::needs64(directory.count, directory.size, directory.offset) {
-        let at = at.checked_sub(END64_LEN).ok_or(BundleError::NotZip("no zip64 record"))?;
-        let end64 = read_at(input, at, 76)?;
-        directory =
-            Directory { count: le(&end64, 32, 8), size: le(&end64, 40, 8), offset: le(&end64, 48, 8) };
-    }
-    if directory.count > MAX_FILES {
-        return Err(BundleError::TooMany(directory.count));
-    }
-    match directory.offset.checked_add(directory.size) {
-        Some(end) if end <= length => Ok(directory),
-        _ => Err(BundleError::NotZip("the directory lies outside the file")),
-    }
-}
-
-fn read_directory(input: &mut (impl Read + Seek), directory: &Directory) -> Result<Vec<Entry>, BundleError> {
-    input.seek(SeekFrom::Start(directory.offset))?;
-    let mut bytes = BufReader::new(input.take(directory.size));
-    let mut entries = Vec::new();
-    let mut at = directory.offset;
+/// Reads the directory record by record; each must be the canonical one and begin where the last ended.
+fn read_directory<R: Read + Seek>(inner: &mut R, directory: Directory) -> Result<Vec<Record>, BundleError> {
+    inner.seek(SeekFrom::Start(directory.offset))?;
+    let mut input = BufReader::new(inner.take(directory.size));
+    let mut records: Vec<Record> = Vec::new();
+    let mut next = 0;
     for _ in 0..directory.count {
-        let entry = read_central(&mut bytes, at)?;
-        at += zip::central(&entry).len() as u64;
-        entries.push(entry);
-    }
-    if at == directory.offset + directory.size {
-        Ok(entries)
-    } else {
-        Err(BundleError::NotCanonical { what: "the size of the directory", at })
-    }
-}
-
-fn read_central(bytes: &mut impl Read, at: u64) -> Result<Entry, BundleError> {
-    let cut = |_| BundleError::NotZip("the directory is cut off");
-    let mut header = vec![0; CENTRAL_LEN];
-    bytes.read_exact(&mut header).map_err(cut)?;
-    if header.get(..4) != Some(&zip::CENTRAL) {
-        return Err(BundleError::NotCanonical { what: "a directory entry", at });
-    }
-    let name_len = usize::try_from(le(&header, 28, 2)).unwrap_or(usize::MAX);
-    if name_len > MAX_PATH {
-        return Err(BundleError::Path(format!("a path of {name_len} bytes")));
-    }
-    let mut name = vec![0; name_len];
-    bytes.read_exact(&mut name).map_err(cut)?;
-    let path = String::from_utf8(name)
-        .map_err(|e| BundleError::Path(String::from_utf8_lossy(e.as_bytes()).into_owned()))?;
-    if !is_plain(&path) || !path.contains('/') {
-        return Err(BundleError::Path(path));
-    }
-    // The upper half of the external attributes is the Unix mode; 0100000 marks a regular file.
-    if le(&header, 40, 2) & 0o170_000 != 0o100_000 {
-        return Err(BundleError::Special(path));
-    }
-    let (flags, method) = (le(&header, 8, 2), le(&header, 10, 2));
-    if method != 0 || flags & 1 != 0 || le(&header, 20, 4) != le(&header, 24, 4) {
-        return Err(BundleError::NotStored(path));
-    }
-    let extra_len = usize::try_from(le(&header, 30, 2)).unwrap_or(usize::MAX).min(64);
-    let mut extra = vec![0; extra_len];
-    bytes.read_exact(&mut extra).map_err(cut)?;
-    let size = u32::try_from(le(&header, 24, 4)).unwrap_or(u32::MAX);
-    if size as usize > MAX_FILE && !path.ends_with("-sha256.txt") {
-        return Err(BundleError::TooLarge { path, size: u64::from(size) });
-    }
-    let offset = match le(&header, 42, 4) {
-        0xffff_ffff => le(&extra, 4, 8),
-        near => near,
-    };
-    let crc = u32::try_from(le(&header, 16, 4)).unwrap_or(0);
-    let entry = Entry { path, crc, size, offset };
-    let came = [&header[..], entry.path.as_bytes(), &extra].concat();
-    if zip::central(&entry) == came {
-        Ok(entry)
-    } else {
-        Err(BundleError::NotCanonical { what: "a directory entry", at })
-    }
-}
-
-fn top_folder(entries: &[Entry]) -> Result<String, BundleError> {
-    let first = entries.first().ok_or(BundleError::NotZip("no files"))?;
-    let folder = first.path.split('/').next().unwrap_or_default().to_owned();
-    match entries.iter().find(|e| !e.path.strip_prefix(&folder).is_some_and(|rest| rest.starts_with('/'))) {
-        Some(other) => Err(BundleError::Path(other.path.clone())),
-        None => Ok(folder),
-    }
-}
-
-fn parse_manifest(bytes: &[u8], name: &'static str) -> Result<Vec<(String, Hash)>, BundleError> {
-    let malformed = || BundleError::Malformed(name);
-    let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
-    let mut listed = Vec::new();
-    for line in text.split_terminator('\n') {
-        let (digest, path) = line.split_once("  ").ok_or_else(malformed)?;
-        let hash = hex::decode(digest).ok().and_then(|b| Hash::try_from(b).ok()).ok_or_else(malformed)?;
-        if hex::encode(hash) != digest {
-            return Err(malformed());
+        let record = read_entry(&mut input)?;
+        if record.offset != next {
+            return Err(BundleError::Offset(record.name.to_string()));
         }
-        listed.push((path.to_owned(), hash));
+        next += record.extent();
+        if let Some(last) = records.last() {
+            match last.name.cmp(&record.name) {
+                std::cmp::Ordering::Less => {}
+                std::cmp::Ordering::Equal => return Err(BundleError::Duplicate(record.name.to_string())),
+                std::cmp::Ordering::Greater => return Err(BundleError::Order(record.name.to_string())),
+            }
+        }
+        records.push(record);
     }
-    let ends = bytes.is_empty() || bytes.ends_with(b"\n");
-    if ends && listed.is_sorted_by(|a, b| a.0 < b.0) { Ok(listed) } else { Err(malformed()) }
+    if input.fill_buf()?.is_empty() { Ok(records) } else { Err(BundleError::Directory) }
+}
+
+fn read_entry(input: &mut impl Read) -> Result<Record, BundleError> {
+    let cut = |_| BundleError::Directory;
+    let mut fixed = [0; ENTRY_SIZE];
+    input.read_exact(&mut fixed).map_err(cut)?;
+    let raw = RawEntry::parse(&fixed).ok_or(BundleError::Directory)?;
+    let mut name = vec![0; usize::from(raw.name)];
+    input.read_exact(&mut name).map_err(cut)?;
+    let name = String::from_utf8(name).map_err(|e| BundleError::Name {
+        name: String::from_utf8_lossy(e.as_bytes()).into_owned(),
+        reason: "not UTF-8",
+    })?;
+    let mode = raw.mode;
+    if mode != MODE && (mode >> 12 != 0o10 || name.ends_with('/')) {
+        return Err(BundleError::NotPlain { path: name, mode });
+    }
+    path::check(&name).map_err(|reason| BundleError::Name { name: name.clone(), reason })?;
+    debug_assert!(name.len() <= MAX_PATH);
+    let mut extra = vec![0; usize::from(raw.extra)];
+    input.read_exact(&mut extra).map_err(cut)?;
+    let offset = match (raw.offset, extra.as_slice()) {
+        (u32::MAX, [1, 0, 8, 0, wide @ ..]) if wide.len() == 8 => {
+            wide.iter().rev().fold(0u64, |n, byte| n << 8 | u64::from(*byte))
+        }
+        (short, _) => short.into(),
+    };
+    let record = Record { name: name.into(), crc: raw.crc, size: raw.size, offset };
+    let came = [&fixed[..], record.name.as_bytes(), &extra].concat();
+    if raw.comment == 0 && record.size != u32::MAX && record.entry() == came {
+        return Ok(record);
+    }
+    Err(name_defect(&raw, record.name.into()))
+}
+
+/// Which part of a directory entry is not canonical.
+fn name_defect(raw: &RawEntry, path: String) -> BundleError {
+    match raw {
+        _ if raw.flags & 1 != 0 => BundleError::Encrypted(path),
+        _ if raw.flags & 8 != 0 => BundleError::Descriptor(path),
+        _ if raw.method != 0 => BundleError::Compressed(path),
+        _ if raw.flags != if path.is_ascii() { 0 } else { 0x800 } => BundleError::Flags(path),
+        _ if !raw.has_fixed_stamp() => BundleError::Stamp(path),
+        _ if raw.comment != 0 => BundleError::Comment(path),
+        _ if raw.stored != raw.size => BundleError::Sizes(path),
+        _ if raw.size == u32::MAX => BundleError::Zip64,
+        _ if raw.extra != 0 => BundleError::Extra(path),
+        _ => BundleError::Maker(path),
+    }
+}
+
+type Tags = [Record; TAG_FILES];
+
+/// Separates the bag's own files from the payload; everything must lie in one folder.
+fn sort_out(top: &str, records: Vec<Record>) -> Result<(Vec<File>, Tags), BundleError> {
+    let (mut payload, mut own) = (Vec::with_capacity(records.len()), Vec::new());
+    let mut folded = HashSet::with_capacity(records.len());
+    for record in records {
+        let inside = record.name.strip_prefix(top).and_then(|rest| rest.strip_prefix('/'));
+        let inside = inside.ok_or_else(|| BundleError::OutsideTop(record.name.to_string()))?;
+        // Names are few and short; a hash of the folded name would need an argument about collisions.
+        if !folded.insert(record.name.to_lowercase()) {
+            return Err(BundleError::CaseDuplicate(record.name.to_string()));
+        }
+        match inside {
+            BAG_INFO | BAGIT | MANIFEST | TAG_MANIFEST => own.push(record),
+            _ if inside.starts_with("data/") => {
+                payload.push(File { record, hash: [0; 32], checked: false });
+            }
+            _ => return Err(BundleError::Foreign(record.name.to_string())),
+        }
+    }
+    let missing = |own: &[Record]| {
+        let has = |name: &str| own.iter().any(|r| r.name[top.len() + 1..] == *name);
+        [BAG_INFO, BAGIT, MANIFEST, TAG_MANIFEST].into_iter().find(|name| !has(name)).unwrap_or(BAGIT)
+    };
+    let tags = own.try_into().map_err(|own: Vec<Record>| BundleError::Missing(missing(&own).to_owned()))?;
+    Ok((payload, tags))
+}
+
+/// Reads a record's data, checking local header and CRC-32 on the way; gives its SHA-256.
+fn read_record<R: Read + Seek>(
+    inner: &mut R,
+    record: &Record,
+    mut each: impl FnMut(&[u8]),
+) -> Result<Hash, BundleError> {
+    inner.seek(SeekFrom::Start(record.offset))?;
+    let expected = record.local();
+    let mut header = vec![0; expected.len()];
+    inner.read_exact(&mut header)?;
+    if header != expected {
+        return Err(BundleError::LocalHeader(record.name.to_string()));
+    }
+    let (mut crc, mut sha) = (crc32fast::Hasher::new(), Sha256::new());
+    let mut left = usize::try_from(record.size).unwrap_or(usize::MAX);
+    let mut buffer = vec![0; left.min(256 * 1024)];
+    while left > 0 {
+        let piece = &mut buffer[..left.min(256 * 1024)];
+        inner.read_exact(piece)?;
+        crc.update(piece);
+        sha.update(&*piece);
+        each(piece);
+        left -= piece.len();
+    }
+    if crc.finalize() != record.crc {
+        return Err(BundleError::Crc(record.name.to_string()));
+    }
+    Ok(sha.finalize().into())
+}
+
+/// The tag manifest: three lines, for the three other files of the bag's own.
+struct TagManifest {
+    record: Record,
+    bytes: Vec<u8>,
+}
+
+impl TagManifest {
+    fn read<R: Read + Seek>(inner: &mut R, record: Record) -> Result<Self, BundleError> {
+        let bytes = read_small(inner, &record)?.0;
+        let listed = Self { record, bytes };
+        match listed.lines().count() {
+            3 => Ok(listed),
+            other => Err(listed.wrong(other.min(3))),
+        }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.split_inclusive(|byte| *byte == b'\n')
+    }
+
+    fn wrong(&self, line: usize) -> BundleError {
+        BundleError::Manifest { file: self.record.name.to_string(), line: line as u64 + 1 }
+    }
+
+    /// The text of a small file that a line vouches for.
+    fn checked<R: Read + Seek>(
+        &self,
+        inner: &mut R,
+        line: usize,
+        record: &Record,
+    ) -> Result<String, BundleError> {
+        let (bytes, hash) = read_small(inner, record)?;
+        self.check_line(line, record, &hash)?;
+        String::from_utf8(bytes).map_err(|_| BundleError::TagFile(record.name.to_string()))
+    }
+
+    fn check_line(&self, line: usize, record: &Record, hash: &Hash) -> Result<(), BundleError> {
+        let name = record.name.rsplit('/').next().unwrap_or_default();
+        let expected = manifest_line(hash, name);
+        let came = self.lines().nth(line).unwrap_or_default();
+        if came == expected.as_bytes() {
+            return Ok(());
+        }
+        // The same line but for its digits: the file is wrong, not the manifest.
+        let same_name = came.len() == expected.len() && came[64..] == expected.as_bytes()[64..];
+        let hexadecimal = came.iter().take(64).all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if same_name && hexadecimal {
+            Err(BundleError::Digest(record.name.to_string()))
+        } else {
+            Err(self.wrong(line))
+        }
+    }
+}
+
+fn read_small<R: Read + Seek>(inner: &mut R, record: &Record) -> Result<(Vec<u8>, Hash), BundleError> {
+    const LIMIT: u64 = 4096;
+    let size = u64::from(record.size);
+    if size > LIMIT {
+        return Err(BundleError::TooLarge { path: record.name.to_string(), size, limit: LIMIT });
+    }
+    let mut bytes = Vec::new();
+    let hash = read_record(inner, record, |piece| bytes.extend_from_slice(piece))?;
+    Ok((bytes, hash))
+}
+
+/// Reads the manifest line by line beside the payload: both must name the same files in the same order.
+fn read_manifest<R: Read + Seek>(
+    inner: &mut R,
+    top: &str,
+    manifest: &Record,
+    payload: &mut [File],
+) -> Result<(), BundleError> {
+    inner.seek(SeekFrom::Start(manifest.offset + manifest.extent() - u64::from(manifest.size)))?;
+    let mut lines = Lines {
+        input: BufReader::new(inner.take(manifest.size.into())),
+        number: 0,
+        file: manifest.name.to_string(),
+    };
+    for file in payload {
+        let name = &file.record.name[top.len() + 1..];
+        match lines.next()? {
+            Some((hash, path)) if path == name => file.hash = hash,
+            Some((_, path)) if *path < *name => return Err(BundleError::ListedOnly(path)),
+            _ => return Err(BundleError::Unlisted(file.record.name.to_string())),
+        }
+    }
+    match lines.next()? {
+        None => Ok(()),
+        Some((_, path)) => Err(BundleError::ListedOnly(path)),
+    }
+}
+
+struct Lines<B> {
+    input: B,
+    number: u64,
+    file: String,
+}
+
+impl<B: BufRead> Lines<B> {
+    fn next(&mut self) -> Result<Option<(Hash, String)>, BundleError> {
+        const LONGEST: u64 = 64 + 2 + MAX_PATH as u64 + 1;
+        self.number += 1;
+        let mut line = Vec::new();
+        (&mut self.input).take(LONGEST).read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let wrong = || BundleError::Manifest { file: self.file.clone(), line: self.number };
+        let text = std::str::from_utf8(&line).map_err(|_| wrong())?;
+        let (digits, path) = text.split_once("  ").ok_or_else(wrong)?;
+        let path = path.strip_suffix('\n').ok_or_else(wrong)?;
+        let mut hash = [0; 32];
+        hex::decode_to_slice(digits, &mut hash).map_err(|_| wrong())?;
+        if manifest_line(&hash, path) == text { Ok(Some((hash, path.to_owned()))) } else { Err(wrong()) }
+    }
 }
