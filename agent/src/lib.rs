@@ -6,5 +6,6 @@
 pub mod configuration;
 pub mod counter;
 pub mod state;
+pub mod statement;
 pub mod validity;
 pub mod window;

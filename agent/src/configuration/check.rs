@@ -47,6 +47,16 @@ impl Machine {
         columns
     }
 
+    /// Power of ten, in Wh, at which this machine's energy loses no digit.
+    pub fn energy_exponent(&self) -> Option<i8> {
+        let point = |role: Role| self.points.iter().find(|p| p.role == Some(role));
+        match (point(Role::EnergyTotal), point(Role::Power)) {
+            (Some(register), _) => Some(register.energy_exponent),
+            (None, Some(_)) => Some(-3),
+            (None, None) => None,
+        }
+    }
+
     /// The most bytes one window of this machine takes: five for a duration or count, nine for a register, and
     /// its index.
     fn window_bytes(&self) -> usize {

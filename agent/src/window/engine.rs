@@ -58,6 +58,8 @@ pub(super) struct State {
     resumes_at: Option<i64>,
     /// Windows that end at or before this are in statements already.
     signed_until: Option<i64>,
+    /// Missing windows are signed as lost, not as down.
+    losing: bool,
     windows: VecDeque<Held>,
     events: Vec<Event>,
     pub(super) outputs: VecDeque<Output>,
@@ -107,6 +109,7 @@ impl Engine {
             machines: plan.machines.iter().map(|m| MachineState::new(m, Mono(0))).collect(),
             resumes_at: resumes_at.map(|end| end.0),
             signed_until: resumes_at.map(|end| end.0),
+            losing: false,
             windows: VecDeque::new(),
             events: vec![],
             outputs: VecDeque::new(),
@@ -218,7 +221,32 @@ impl Engine {
         self.state.windows.back().map(|w| Utc(w.start))
     }
 
+    /// Says something that the journal does not show. It is signed with the window of this moment.
+    pub fn say(&mut self, what: What) {
+        let at = Utc(self.state.timeline.reached());
+        self.state.events.push(Event { at, machine: None, what });
+    }
+
+    /// Goes on after observations could not be kept, by a program that was running all the time: as after a
+    /// start nothing heard before is believed, and windows that are missing are signed as lost, not as down.
+    pub fn resume_after_loss(&mut self, now: &Boot) {
+        self.state.losing = true;
+        self.restart(now);
+    }
+
     fn boot(&mut self, boot: &Boot) {
+        self.restart(boot);
+        let what = What::Boot { version: boot.version.clone(), binary: boot.binary };
+        self.say(what);
+        if let Some(before) = self.state.configuration.replace(boot.configuration)
+            && before != boot.configuration
+        {
+            self.say(What::Configuration { before, after: boot.configuration });
+        }
+        self.put_out(boot.at.mono);
+    }
+
+    fn restart(&mut self, boot: &Boot) {
         self.finish();
         let from = boot.at.mono;
         let state = &mut self.state;
@@ -230,15 +258,6 @@ impl Engine {
         }
         state.timeline.boot(boot.at);
         self.roll(from);
-        let at = Utc(self.state.timeline.reached());
-        let what = What::Boot { version: boot.version.clone(), binary: boot.binary };
-        self.state.events.push(Event { at, machine: None, what });
-        if let Some(before) = self.state.configuration.replace(boot.configuration)
-            && before != boot.configuration
-        {
-            let what = What::Configuration { before, after: boot.configuration };
-            self.state.events.push(Event { at, machine: None, what });
-        }
         self.put_out(from);
     }
 
@@ -335,7 +354,8 @@ impl Engine {
         if let Some(next) = next.map(|next| next.max(self.state.signed_until.unwrap_or(i64::MIN)))
             && start > next
         {
-            let what = What::Down { from: Utc(next), to: Utc(start) };
+            let (from, to) = (Utc(next), Utc(start));
+            let what = if self.state.losing { What::Loss { from, to } } else { What::Down { from, to } };
             self.state.events.push(Event { at: Utc(start), machine: None, what });
             self.state.machines.iter_mut().for_each(MachineState::open_after_gap);
         } else if self.state.windows.is_empty() && next.is_some() {
@@ -344,6 +364,7 @@ impl Engine {
         let rows = vec![MachineWindow::default(); self.plan.machines.len()];
         self.state.windows.push_back(Held { start, closed: false, rows });
         self.state.resumes_at = None;
+        self.state.losing = false;
     }
 
     fn close(&mut self, now: Mono) {

@@ -58,6 +58,18 @@ pub enum What {
         /// First moment with one again.
         to: Utc,
     },
+    /// Windows of this time were lost, both ends on the window grid.
+    Loss {
+        /// First moment without a window.
+        from: Utc,
+        /// First moment with one again.
+        to: Utc,
+    },
+    /// Anything else worth a line.
+    Note {
+        /// The line.
+        text: String,
+    },
     /// Another configuration is in force.
     Configuration {
         /// Hash of the one before.
