@@ -4,7 +4,7 @@ use super::{Context, figures};
 use crate::model::Fact;
 use crate::{Lang, moment, number};
 use kpi::EvidenceClass;
-use verify::report::TimeGrade;
+use verify::report::{PlanReport, TimeGrade};
 
 /// Identity of the bundle, of the project and of the keys that were trusted.
 pub(crate) fn identity(c: Context<'_>) -> Vec<Fact> {
@@ -105,6 +105,32 @@ pub(crate) fn time(c: Context<'_>) -> Vec<Fact> {
     facts
 }
 
+/// A plan, and whether figures rest on it: one that does not must be weighed by hand.
+fn planned(c: Context<'_>, plan: &PlanReport) -> Fact {
+    let subject = match plan.subject.as_str() {
+        "calendar" => c.t("日历", "calendar"),
+        "mapping" => c.t("状态映射", "mapping"),
+        "correction" => c.t("修正系数", "correction factor"),
+        "baseline" => c.t("基准期", "baseline"),
+        "target" => c.t("目标值", "target"),
+        "change" => c.t("变更", "change"),
+        other => other,
+    };
+    let applied = if plan.applied {
+        c.t("已用于本报告指标", "figures here rest on it")
+    } else {
+        c.t("本报告指标未采用，须人工考虑", "not applied in figures here; weigh it by hand")
+    };
+    let since = moment::at(plan.effective_from, c.offset_min);
+    let text = format!(
+        "{subject} · {} {since} · {applied} · {} {}",
+        c.t("生效", "from"),
+        c.t("条目", "entry"),
+        plan.entry
+    );
+    Fact::new(c.t("登记方计划", "Registrar's plan"), text)
+}
+
 /// Definitions and methods.
 pub(crate) fn method(c: Context<'_>) -> Vec<Fact> {
     let mut facts = vec![
@@ -122,6 +148,7 @@ pub(crate) fn method(c: Context<'_>) -> Vec<Fact> {
             facts.push(Fact::code(&format!("{} {id}", c.t("定义", "Definition")), hash.clone()));
         }
     }
+    facts.extend(c.report.plans.iter().map(|plan| planned(c, plan)));
     facts.push(Fact::new(
         c.t("修约", "Rounding"),
         c.t(

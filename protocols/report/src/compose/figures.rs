@@ -103,11 +103,10 @@ fn digits(kpi: &Kpi) -> u32 {
     let Figure::Interval { lower, upper } = &kpi.value else { return 0 };
     let most = upper.as_ref().unwrap_or(lower);
     match kpi.unit {
-        Unit::Ratio => 2,
         Unit::KilowattHours | Unit::KilowattHoursPerPart if most.is_zero() => 0,
         Unit::KilowattHours | Unit::KilowattHoursPerPart if *most < Rational::integer(1) => 6,
         Unit::KilowattHours | Unit::KilowattHoursPerPart if *most < Rational::integer(100) => 3,
-        Unit::KilowattHours | Unit::KilowattHoursPerPart => 2,
+        Unit::Ratio | Unit::KilowattHours | Unit::KilowattHoursPerPart => 2,
     }
 }
 
