@@ -2,4 +2,5 @@
 //!
 //! Nothing here is linked into a product binary.
 
+pub mod harness;
 pub mod sim;

@@ -1,0 +1,375 @@
+//! Every kind of statement: golden bytes, round trips, and one named defect for each way to be wrong.
+
+mod examples;
+
+use evidence::defect::DecodeError;
+use evidence::key::SigningKey;
+use evidence::payload::{KeyAction, definitions_in_force};
+use evidence::statement::{Kind, MAX_STATEMENT, Payload, Role, open, seal};
+use evidence::{EncodeError, cbor::Writer};
+use examples::{agent_key, all, registrar_key, sealed, windows};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+#[test]
+fn every_kind_is_read_back_as_it_was_written() {
+    let kinds: Vec<Kind> = all().iter().map(|(_, _, payload)| payload.kind()).collect();
+    assert_eq!(kinds, Kind::ALL);
+    for (key, role, payload) in all() {
+        let bytes = sealed(&key, role, &payload);
+        let opened = open(&bytes).unwrap();
+        assert_eq!(opened.payload, payload);
+        assert_eq!((opened.header.role, opened.header.project.as_str()), (role, "SY-2024-017"));
+        let statement = opened.verify(key.public()).unwrap();
+        assert_eq!(statement.leaf(), evidence::hash::leaf(&bytes));
+    }
+}
+
+/// `tests/golden/statements.json` freezes format version 1: kind → statement, payload, leaf, all in hex.
+/// Written anew only with PLUMBLINE_BLESS=1.
+#[test]
+fn the_golden_statements_have_not_changed() {
+    let mut made = BTreeMap::new();
+    for (key, role, payload) in all() {
+        let bytes = sealed(&key, role, &payload);
+        let kind = payload.kind().content_type();
+        made.insert(
+            kind,
+            serde_json::json!({
+                "payload": hex::encode(payload.encode()),
+                "statement": hex::encode(&bytes),
+                "leaf": hex::encode(evidence::hash::leaf(&bytes)),
+                "key": hex::encode(key.public().bytes()),
+                "kid": key.public().kid().to_string(),
+            }),
+        );
+    }
+    examples::golden("statements.json", &serde_json::json!(made));
+}
+
+#[test]
+fn a_signature_of_another_key_or_byte_does_not_verify() {
+    let bytes = sealed(&agent_key(), Role::Agent, &windows());
+    assert!(open(&bytes).unwrap().verify(registrar_key().public()).is_err());
+    let mut changed = bytes.clone();
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    assert!(open(&changed).unwrap().verify(agent_key().public()).is_err());
+}
+
+/// Builds an envelope by hand around any header and payload, signed by the agent's key.
+fn forge(protected: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut signed = Writer::new();
+    signed.array(4).text("Signature1").bytes(protected).bytes(&[]).bytes(payload);
+    let signature = agent_key().sign(&signed.finish());
+    let mut w = Writer::new();
+    w.tag(18).array(4).bytes(protected).map(0).bytes(payload).bytes(&signature);
+    w.finish()
+}
+
+fn header(alg: i64, kind: &str, issuer: &str) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.map(4).uint(1).int(alg).uint(3).text(kind).uint(4).bytes(&agent_key().public().kid().0);
+    w.uint(15)
+        .map(3)
+        .uint(1)
+        .text(issuer)
+        .uint(2)
+        .text("urn:plumbline:project:SY-2024-017")
+        .uint(6)
+        .int(1_753_930_000);
+    w.finish()
+}
+
+fn good_header() -> Vec<u8> {
+    header(-8, Kind::Window.content_type(), "urn:plumbline:agent:edge-07")
+}
+
+#[track_caller]
+fn refused(bytes: &[u8], what: &str) {
+    let error = open(bytes).expect_err(what);
+    let shown = format!("{error:?}");
+    assert!(shown.starts_with(what), "expected {what}, got {shown}");
+}
+
+#[test]
+fn a_non_canonical_protected_header_fails_by_name() {
+    let payload = windows().encode();
+    assert!(open(&forge(&good_header(), &payload)).is_ok());
+    // alg -8 as 38 07 instead of 27.
+    let long = [&good_header()[..2], &[0x38, 0x07], &good_header()[3..]].concat();
+    refused(&forge(&long, &payload), "NotShortest");
+    // Keys 3 and 1 exchanged.
+    let good = good_header();
+    let mut swapped = Writer::new();
+    swapped.map(4).uint(3).text(Kind::Window.content_type()).uint(1).int(-8);
+    let kid_at = good.windows(2).position(|w| w == [0x04, 0x58]).unwrap();
+    let swapped = [&swapped.finish(), &good[kid_at..]].concat();
+    refused(&forge(&swapped, &payload), "KeyOrder");
+    // Key 1 twice.
+    let mut twice = Writer::new();
+    twice.map(5).uint(1).int(-8).uint(1).int(-8).uint(3).text(Kind::Window.content_type());
+    refused(&forge(&[&twice.finish(), &good[kid_at..]].concat(), &payload), "DuplicateKey");
+    // An indefinite map.
+    let indefinite = [&[0xbf], &good[1..], &[0xff]].concat();
+    refused(&forge(&indefinite, &payload), "Indefinite");
+    // A parameter nobody knows.
+    let mut more = Writer::new();
+    more.map(5).uint(1).int(-8).uint(3).text(Kind::Window.content_type());
+    let claims = &good[kid_at..];
+    let mut extra = Writer::new();
+    extra.uint(16).uint(0);
+    refused(
+        &forge(&[&more.finish(), claims, &extra.finish()].concat(), &payload),
+        "Value { field: \"protected header\"",
+    );
+    refused(&forge(&[&good[..], &[0]].concat(), &payload), "Trailing");
+    refused(&forge(&good[..good.len() - 1], &payload), "Truncated");
+}
+
+#[test]
+fn wrong_claims_fail_by_name() {
+    let payload = windows().encode();
+    let window = Kind::Window.content_type();
+    refused(&forge(&header(-7, window, "urn:plumbline:agent:edge-07"), &payload), "Value { field: \"alg\"");
+    refused(&forge(&header(-48, window, "urn:plumbline:agent:edge-07"), &payload), "Value { field: \"alg\"");
+    refused(
+        &forge(&header(-8, "text/plain", "urn:plumbline:agent:edge-07"), &payload),
+        "Value { field: \"content type\"",
+    );
+    refused(&forge(&header(-8, window, "urn:plumbline:robot:edge-07"), &payload), "Value { field: \"iss\"");
+    refused(&forge(&header(-8, window, "urn:plumbline:agent:"), &payload), "Value { field: \"iss\"");
+    // A registrar does not sign windows.
+    refused(&forge(&header(-8, window, "urn:plumbline:registrar:r"), &payload), "Value { field: \"iss\"");
+    // -19 is accepted and kept.
+    assert!(open(&forge(&header(-19, window, "urn:plumbline:agent:edge-07"), &payload)).is_ok());
+}
+
+#[test]
+fn the_envelope_has_one_shape() {
+    let good = sealed(&agent_key(), Role::Agent, &windows());
+    refused(&[&good[..], &[0]].concat(), "Trailing");
+    refused(&good[..good.len() - 1], "Truncated");
+    refused(&good[1..], "Unexpected");
+    let mut untagged = good.clone();
+    untagged[0] = 0xd1;
+    refused(&untagged, "Unexpected");
+    let unprotected_at = 2 + 2 + usize::from(good[3]);
+    assert_eq!(good[unprotected_at], 0xa0);
+    let unprotected = [&good[..unprotected_at], &[0xa1, 0x00, 0x00], &good[unprotected_at + 1..]].concat();
+    refused(&unprotected, "Unprotected");
+    refused(&vec![0; MAX_STATEMENT + 1], "TooLarge");
+}
+
+/// Replaces the first occurrence of some payload bytes and expects a defect by name.
+#[track_caller]
+fn changed_payload(from: &[u8], to: &[u8], what: &str) {
+    let payload = windows().encode();
+    let at = payload.windows(from.len()).position(|w| w == from).expect("the bytes are in the payload");
+    let changed = [&payload[..at], to, &payload[at + from.len()..]].concat();
+    refused(&forge(&good_header(), &changed), what);
+}
+
+#[test]
+fn payload_defects_are_named() {
+    changed_payload(&[0xab, 0x01, 0x01], &[0xab, 0x01, 0x02], "Value { field: \"version\"");
+    changed_payload(
+        &[0xab, 0x01, 0x01],
+        &[0xab, 0x0c, 0x01],
+        "Value { field: \"window\", reason: \"unknown field 12\"",
+    );
+    changed_payload(&[0xab, 0x01, 0x01, 0x02], &[0xab, 0x01, 0x01, 0x01], "DuplicateKey");
+    // n = 0, and a step that does not divide t0.
+    changed_payload(&[0x18, 60, 0x02, 0x06], &[0x18, 60, 0x00, 0x06], "Value { field: \"window times\"");
+    changed_payload(&[0x18, 60, 0x02, 0x06], &[0x18, 61, 0x02, 0x06], "Value { field: \"window times\"");
+    // Machines out of order.
+    changed_payload(
+        &[0x82, 0x00, 0x01, 0xa5],
+        &[0x82, 0x01, 0x00, 0xa5],
+        "Value { field: \"machine indices\"",
+    );
+    // An event of a code nobody knows.
+    changed_payload(&[0x08 + 2, 0xf6, 0xf6], &[0x0b, 0xf6, 0xf6], "Value { field: \"event code\"");
+}
+
+#[test]
+fn a_column_in_a_larger_coding_than_needed_is_refused() {
+    let Payload::Window(mut batch) = windows() else { unreachable!("windows() makes windows") };
+    let plain = Payload::Window(batch.clone()).encode();
+    // PRODUCING: [60000, 60000, 60000, 0] has runs [60000 3, 0 1] as its smallest form; written raw it is longer.
+    let runs = [0x05, 0x83, 0x03, 0x00, 0x84, 0x19, 0xea, 0x60, 0x03, 0x00, 0x01];
+    let raw = [0x05, 0x83, 0x00, 0x00, 0x84, 0x19, 0xea, 0x60, 0x19, 0xea, 0x60, 0x19, 0xea, 0x60, 0x00];
+    let at = plain.windows(runs.len()).position(|w| w == runs).expect("run-length coded");
+    let changed = [&plain[..at], &raw, &plain[at + runs.len()..]].concat();
+    refused(&forge(&good_header(), &changed), "NotCanonical");
+    // An all-zero column must be left out.
+    let zero = [0x05, 0x83, 0x03, 0x00, 0x82, 0x00, 0x04];
+    let changed = [&plain[..at], &zero, &plain[at + runs.len()..]].concat();
+    refused(&forge(&good_header(), &changed), "Value { field: \"column\"");
+    // A run-length bomb claims more values than there are cells.
+    let bomb = [0x05, 0x83, 0x03, 0x00, 0x82, 0x01, 0x1b, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff];
+    let changed = [&plain[..at], &bomb, &plain[at + runs.len()..]].concat();
+    refused(&forge(&good_header(), &changed), "Value { field: \"run length\"");
+    batch.n = 40_000;
+    let huge = Payload::Window(batch).encode();
+    refused(&forge(&good_header(), &huge), "Value { field: \"columns\"");
+}
+
+#[test]
+fn what_cannot_be_read_back_is_not_signed() {
+    let Payload::Window(mut batch) = windows() else { unreachable!("windows() makes windows") };
+    batch.t0 += 1;
+    let error = seal(&agent_key(), Role::Agent, "edge-07", "SY-2024-017", 0, &Payload::Window(batch));
+    assert!(matches!(error, Err(EncodeError::Value { .. })));
+    assert!(seal(&agent_key(), Role::Agent, "", "SY-2024-017", 0, &windows()).is_err());
+}
+
+#[test]
+fn a_changed_mapping_changes_the_hash_of_the_definitions_in_force() {
+    let definitions = examples::definitions();
+    let (a, b) = (
+        definitions_in_force(&definitions, &[(0, [1; 32])]),
+        definitions_in_force(&definitions, &[(0, [2; 32])]),
+    );
+    assert_ne!(a, b);
+    let two = [(0, [1; 32]), (1, [2; 32])];
+    let mut reversed = two;
+    reversed.reverse();
+    assert_eq!(definitions_in_force(&definitions, &two), definitions_in_force(&definitions, &reversed));
+}
+
+#[test]
+fn a_key_action_needs_exactly_its_fields() {
+    for action in KeyAction::ALL {
+        let Some((_, _, Payload::Key(mut change))) =
+            all().into_iter().find(|(_, _, p)| p.kind() == Kind::Key)
+        else {
+            unreachable!("there is a key statement")
+        };
+        // The example carries a new key and no subject: right for an enrolment only.
+        change.action = action;
+        let sealed = seal(&registrar_key(), Role::Registrar, "r", "p", 0, &Payload::Key(change));
+        assert_eq!(sealed.is_ok(), action == KeyAction::Enrol, "{action:?}");
+    }
+}
+
+#[test]
+fn the_envelope_is_the_one_an_independent_library_reads() {
+    use coset::{CborSerializable as _, TaggedCborSerializable as _};
+    for (key, role, payload) in all() {
+        let bytes = sealed(&key, role, &payload);
+        let message = coset::CoseSign1::from_tagged_slice(&bytes).unwrap();
+        assert_eq!(message.payload.as_deref(), Some(payload.encode().as_slice()));
+        message.verify_signature(&[], |signature, signed| key.public().verify(signed, signature)).unwrap();
+        assert!(coset::CoseSign1::from_slice(&bytes).is_err(), "the tag is part of the form");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = open(&bytes);
+        for kind in Kind::ALL {
+            let _ = Payload::decode(kind, &bytes);
+        }
+    }
+
+    #[test]
+    fn mutated_statements_never_verify(which in 0usize..10, at in any::<prop::sample::Index>(), value in any::<u8>()) {
+        let (key, role, payload) = all().swap_remove(which);
+        let bytes = sealed(&key, role, &payload);
+        let mut changed = bytes.clone();
+        let at = at.index(bytes.len());
+        changed[at] = value;
+        let verified = open(&changed).is_ok_and(|s| s.verify(key.public()).is_ok());
+        prop_assert_eq!(verified, changed == bytes);
+    }
+
+    #[test]
+    fn columns_survive_their_coding(values in proptest::collection::vec(prop_oneof![any::<i64>(), -5i64..5, Just(60_000)], 2), exponent in any::<i8>()) {
+        let Payload::Window(mut batch) = windows() else { unreachable!("windows() makes windows") };
+        batch.machines = vec![0];
+        batch.columns.clear();
+        batch.columns.insert(10, evidence::column::Column { exponent, values: values.clone() });
+        let payload = Payload::Window(batch);
+        let Payload::Window(read) = Payload::decode(Kind::Window, &payload.encode()).unwrap() else { unreachable!("a window") };
+        prop_assert_eq!((read.value(10, 0, 0), read.value(10, 0, 1)), (values[0], values[1]));
+    }
+}
+
+/// RFC 8032, 7.1, tests 1 to 3 and SHA(abc): secret key, public key, message, signature.
+#[test]
+fn ed25519_gives_the_signatures_of_rfc_8032() {
+    let vectors = [
+        (
+            "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+            "",
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+        ),
+        (
+            "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+            "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+            "72",
+            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+        ),
+        (
+            "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+            "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+            "af82",
+            "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+        ),
+    ];
+    for (secret, public, message, signature) in vectors {
+        let seed: [u8; 32] = hex::decode(secret).unwrap().try_into().unwrap();
+        let key = SigningKey::from_seed(seed);
+        assert_eq!(key.public().to_string(), public);
+        let message = hex::decode(message).unwrap();
+        assert_eq!(hex::encode(key.sign(&message)), signature);
+        assert!(key.public().verify(&message, &hex::decode(signature).unwrap()).is_ok());
+    }
+}
+
+#[test]
+fn weak_keys_are_refused() {
+    use evidence::key::{Alg, KeyError, PublicKey};
+    // The neutral element and a point of order 8 (RFC 8032, 5.1.7 leaves them to the verifier).
+    let mut neutral = [0u8; 32];
+    neutral[0] = 1;
+    assert_eq!(PublicKey::new(Alg::Ed25519, &neutral), Err(KeyError::Weak));
+    assert!(PublicKey::new(Alg::Ed25519, &[0; 32]).is_err());
+    assert!(PublicKey::new(Alg::Ed25519, &[1; 31]).is_err());
+    assert!(PublicKey::new(Alg::Sm2, &[4; 65]).is_err());
+}
+
+#[test]
+fn private_keys_survive_their_files() {
+    for key in [SigningKey::from_seed([5; 32]), SigningKey::sm2_from_secret(&[5; 32]).unwrap()] {
+        let plain = key.to_pem(None).unwrap();
+        assert_eq!(SigningKey::from_pem(&plain, None).unwrap().public(), key.public());
+        let sealed = key.to_pem(Some(("秘密", [9; 32]))).unwrap();
+        assert!(sealed.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+        assert_eq!(SigningKey::from_pem(&sealed, Some("秘密")).unwrap().public(), key.public());
+        assert!(SigningKey::from_pem(&sealed, Some("wrong")).is_err());
+        assert!(SigningKey::from_pem(&sealed, None).is_err());
+    }
+}
+
+#[test]
+fn the_golden_files_are_all_in_use() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["statements.json"]);
+}
+
+#[test]
+fn error_messages_say_what_is_wrong_and_where() {
+    let shown = DecodeError::value("step", "61 s does not divide an hour within 1 s to 15 min").to_string();
+    assert_eq!(shown, "step: 61 s does not divide an hour within 1 s to 15 min");
+    assert_eq!(DecodeError::NotShortest(7).to_string(), "the integer at byte 7 is not in its shortest form");
+}
