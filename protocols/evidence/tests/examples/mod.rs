@@ -1,5 +1,7 @@
 //! One example of every kind of statement, with fixed keys and numbers.
 
+#![expect(clippy::unwrap_used, reason = "the examples are fixed and valid")]
+
 use evidence::column::Column;
 use evidence::key::SigningKey;
 use evidence::payload::*;
@@ -141,6 +143,7 @@ pub(crate) fn windows() -> Payload {
     }))
 }
 
+#[expect(clippy::too_many_lines, reason = "one list of ten examples")]
 /// One of each kind, in the order of `Kind::ALL`, with a signer who may sign it.
 pub(crate) fn all() -> Vec<(SigningKey, Role, Payload)> {
     vec![
@@ -252,7 +255,7 @@ pub(crate) fn sealed(key: &SigningKey, role: Role, payload: &Payload) -> Vec<u8>
     seal(key, role, "edge-07", "SY-2024-017", T0 + 400, payload).unwrap()
 }
 
-/// Compares with a golden file, or writes it when PLUMBLINE_BLESS=1.
+/// Compares with a golden file, or writes it when `PLUMBLINE_BLESS` is set.
 pub(crate) fn golden(name: &str, made: &serde_json::Value) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
     let text = serde_json::to_string_pretty(made).unwrap() + "\n";
