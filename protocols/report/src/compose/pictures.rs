@@ -25,6 +25,9 @@ const ORDER: [Fill; 11] = [
     Fill::Gap,
 ];
 
+/// Cells of all machines together that a page draws: more would make it megabytes long and show no more.
+const MOST_CELLS: usize = 12_000;
+
 /// Puts legend, timeline, table of times and energy chart into the document.
 pub(crate) fn put(document: &mut Document, c: Context<'_>, figures: &Figures) {
     let lines = &figures.timeline;
@@ -34,14 +37,59 @@ pub(crate) fn put(document: &mut Document, c: Context<'_>, figures: &Figures) {
         ORDER.into_iter().map(|f| LegendEntry { swatch: f.swatch(), name: words(c.lang, f) }).collect();
     document.states = states(c, &lines.rows);
     let title = format!("{} {}{}", c.t("状态时间线", "State timeline"), c.range(period), c.zone());
-    let rows: Vec<timeline::Row> = lines.rows.iter().map(|row| state_row(c, row)).collect();
+    let drawn = coarse(&lines.rows);
+    let rows: Vec<timeline::Row> = drawn.iter().map(|row| state_row(c, row)).collect();
     document.timeline = timeline::svg(frame, &title, &rows);
     let title = format!("{} {}{}", c.t("用电", "Energy"), c.range(period), c.zone());
-    let measuring = lines.rows.iter().filter(|row| row.cells.iter().any(|cell| cell.energy_mwh.is_some()));
+    let measuring = drawn.iter().filter(|row| row.cells.iter().any(|cell| cell.energy_mwh.is_some()));
     let rows: Vec<energy::Row> = measuring.map(|row| energy_row(c, figures, row)).collect();
     if !rows.is_empty() {
-        document.energy = energy::svg(frame, &title, &rows, |mwh| scale(c, lines.cell_s, mwh));
+        document.energy = energy::svg(frame, &title, &rows, |mwh| scale(c, widest(&drawn), mwh));
     }
+}
+
+/// The rows with as many neighbouring cells taken together as the page needs.
+fn coarse(rows: &[TimelineRow]) -> Vec<TimelineRow> {
+    let cells: usize = rows.iter().map(|row| row.cells.len()).sum();
+    let together = cells.div_ceil(MOST_CELLS).max(1);
+    let merge = |row: &TimelineRow| TimelineRow {
+        machine: row.machine.clone(),
+        cells: row.cells.chunks(together).filter_map(|cells| cells.iter().cloned().reduce(joined)).collect(),
+    };
+    rows.iter().map(merge).collect()
+}
+
+fn joined(a: TimelineCell, b: TimelineCell) -> TimelineCell {
+    let mut states_ms = a.states_ms;
+    for (sum, ms) in states_ms.iter_mut().zip(b.states_ms) {
+        *sum += ms;
+    }
+    TimelineCell {
+        from: a.from,
+        to: b.to,
+        states_ms,
+        down_ms: a.down_ms + b.down_ms,
+        missing_ms: a.missing_ms + b.missing_ms,
+        energy_mwh: joined_energy(a.energy_mwh, b.energy_mwh),
+    }
+}
+
+/// An amount beside a stretch without any is known in part only, and so is drawn like a bridged one.
+fn joined_energy(a: Option<EnergyCell>, b: Option<EnergyCell>) -> Option<EnergyCell> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(EnergyCell {
+            lower: a.lower.saturating_add(b.lower),
+            upper: a.upper.zip(b.upper).map(|(a, b)| a.saturating_add(b)),
+            bridged: a.bridged || b.bridged,
+        }),
+        (Some(one), None) | (None, Some(one)) => Some(EnergyCell { bridged: true, ..one }),
+        (None, None) => None,
+    }
+}
+
+/// Length of the longest cell, s.
+fn widest(rows: &[TimelineRow]) -> i64 {
+    rows.iter().flat_map(|row| &row.cells).map(|cell| cell.to - cell.from).max().unwrap_or(0)
 }
 
 fn words(lang: Lang, fill: Fill) -> String {

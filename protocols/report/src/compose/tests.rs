@@ -116,7 +116,6 @@ fn window(minute: u32) -> MachineWindow {
     let mut window = MachineWindow::unknown(60_000);
     window.states_ms = [0; 9];
     window.states_ms[match minute {
-        0..10 => 5,
         10..15 => 8,
         _ => 5,
     }] = 50_000;
@@ -300,6 +299,31 @@ fn the_english_page_is_english_and_the_chinese_page_names_figures_in_both() {
     assert_eq!(stray, "");
     let page = html::page(&worded(Lang::Zh)).unwrap();
     assert!(page.contains("开机率") && page.contains("power-on rate"));
+}
+
+#[test]
+fn a_year_of_a_hundred_machines_is_a_page_of_a_few_megabytes_and_loses_no_time() {
+    let report = report();
+    let c = Context::new(&report, Lang::Zh);
+    let mut figures = figures();
+    let row = figures.timeline.rows[0].clone();
+    let cells: Vec<TimelineCell> = (0..480)
+        .map(|i| {
+            let from = START + i * 65_700;
+            TimelineCell { from, to: from + 65_700, ..row.cells[usize::try_from(i % 60).unwrap()].clone() }
+        })
+        .collect();
+    figures.timeline = Timeline {
+        period: Some(Period { from: START, to: START + 480 * 65_700 }),
+        cell_s: 65_700,
+        rows: vec![TimelineRow { machine: row.machine, cells }; 100],
+    };
+    let mut document = document(&report, Lang::Zh);
+    pictures::put(&mut document, c, &figures);
+    assert_eq!(document.timeline.matches("<g>").count(), 100);
+    assert!(html::page(&document).unwrap().len() < 6_000_000);
+    // 480 cells are eight hours, of which a sixth is a gap.
+    assert_eq!(document.states.rows[0].cells.last().unwrap(), "1:20:00");
 }
 
 #[test]
