@@ -86,10 +86,10 @@ impl<'a, R: Read> Draft<'a, R> {
             }
             Checked::Never { defect, claim } => return Ok(self.never(arrival.bytes, defect, claim)),
         };
-        self.verified(arrival.bytes, *statement)
+        self.verified(arrival.bytes, &statement)
     }
 
-    fn verified(&mut self, bytes: Vec<u8>, statement: Statement) -> Result<Answer, StoreError> {
+    fn verified(&mut self, bytes: Vec<u8>, statement: &Statement) -> Result<Answer, StoreError> {
         let (kid, seq, leaf) = (statement.header().kid, statement.payload().seq(), statement.leaf());
         let logged = self.logged(&kid, seq)?;
         let stream = self.next.stream(&kid);
@@ -103,8 +103,8 @@ impl<'a, R: Read> Draft<'a, R> {
             return Ok(self.never(bytes, defect, claim));
         }
         match ruling {
-            Ruling::Append => self.append(bytes, &statement, stream),
-            Ruling::Equivocation => Ok(self.equivocation(bytes, &statement, stream)),
+            Ruling::Append => self.append(bytes, statement, stream),
+            Ruling::Equivocation => Ok(self.equivocation(bytes, statement, stream)),
             Ruling::Frozen => Ok(Answer::Frozen { kid, seq }),
             Ruling::BrokenChain => Ok(self.never(bytes, Defect::BrokenChain { seq }, claim)),
             Ruling::Gap | Ruling::Again { .. } => {
@@ -129,7 +129,7 @@ impl<'a, R: Read> Draft<'a, R> {
         stream.next_seq = seq + 1;
         stream.head = Some(leaf);
         self.set_stream(kid, stream);
-        self.push(bytes, &statement, part);
+        self.push(bytes, statement, part);
         Ok(Answer::Stored { seq, index, leaf, again: false })
     }
 
@@ -151,8 +151,8 @@ impl<'a, R: Read> Draft<'a, R> {
             if let Some(unfrozen) = unfrozen {
                 let stream = StreamHead {
                     kid: unfrozen.kid.0,
-                    next_seq: unfrozen.last_seq + 1,
-                    head: Some(unfrozen.last_leaf),
+                    next_seq: unfrozen.last.map_or(0, |(seq, _)| seq + 1),
+                    head: unfrozen.last.map(|(_, leaf)| leaf),
                     frozen: false,
                 };
                 self.set_stream(unfrozen.kid, stream);

@@ -7,7 +7,7 @@
 
 use evidence::Hash;
 use evidence::key::{Kid, PublicKey};
-use evidence::payload::{Genesis, KeyAction, KeyChange};
+use evidence::payload::{Genesis, KeyAction, KeyChange, RosterKey};
 use evidence::statement::{Header, Role};
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -104,10 +104,8 @@ impl Defect {
 pub struct Unfrozen {
     /// Its key.
     pub kid: Kid,
-    /// Number of the last statement that counts.
-    pub last_seq: u64,
-    /// Its leaf hash.
-    pub last_leaf: Hash,
+    /// Number and leaf hash of the last statement that counts; none when none does.
+    pub last: Option<(u64, Hash)>,
 }
 
 /// The keys of one project.
@@ -176,38 +174,45 @@ impl Keyring {
                 return Err(bad("the last accepted statement it names is not in the log"));
             }
         }
+        if change.action == KeyAction::Enrol {
+            let new = Self::brought(change)?;
+            if new.role == Role::Registrar {
+                return Err(bad("a second registrar appears by succession only"));
+            }
+            self.enrol(index, new)?;
+            return Ok(None);
+        }
+        let (subject, row) = self.subject(index, change)?;
+        let (role, id) = (row.role, row.id.clone());
         match change.action {
-            KeyAction::Enrol => self.enrol(index, change, None)?,
-            KeyAction::Rotate | KeyAction::HandOver => {
-                let (subject, row) = self.subject(index, change)?;
-                let (role, id) = (row.role, row.id.clone());
-                self.enrol(index, change, Some((role, &id)))?;
-                self.retire(&subject, index);
-            }
-            KeyAction::Revoke => {
-                let (subject, _) = self.subject(index, change)?;
-                self.retire(&subject, index);
-            }
             KeyAction::Unfreeze => {
-                let (kid, _) = self.subject(index, change)?;
-                let last = change
-                    .last_accepted
-                    .as_ref()
-                    .ok_or_else(|| bad("an unfreeze must name the last statement that counts"))?;
-                return Ok(Some(Unfrozen { kid, last_seq: last.seq, last_leaf: last.leaf }));
+                let last = change.last_accepted.map(|last| (last.seq, last.leaf));
+                return Ok(Some(Unfrozen { kid: subject, last }));
+            }
+            KeyAction::Enrol | KeyAction::Revoke => {}
+            KeyAction::Rotate => {
+                let new = Self::brought(change)?;
+                if (new.role, &new.id) != (role, &id) {
+                    return Err(bad("a rotated key keeps role and name"));
+                }
+                self.enrol(index, new)?;
+            }
+            KeyAction::HandOver => {
+                let new = Self::brought(change)?;
+                if (new.role, role) != (Role::Agent, Role::Agent) {
+                    return Err(bad("only agents hand over to agents"));
+                }
+                self.enrol(index, new)?;
             }
             KeyAction::Succession => {
-                let (subject, _) = self.subject(index, change)?;
-                if subject != *signer {
-                    return Err(bad("a registrar hands over its own office only"));
+                let new = Self::brought(change)?;
+                if subject != *signer || new.role != Role::Registrar {
+                    return Err(bad("a registrar hands over its own office, to a registrar"));
                 }
-                if change.key.as_ref().is_none_or(|new| new.role != Role::Registrar) {
-                    return Err(bad("the successor of a registrar must be a registrar"));
-                }
-                self.enrol(index, change, None)?;
-                self.retire(&subject, index);
+                self.enrol(index, new)?;
             }
         }
+        self.retire(&subject, index + 1);
         Ok(None)
     }
 
@@ -230,18 +235,17 @@ impl Keyring {
         Ok((kid, row))
     }
 
-    fn enrol(&mut self, index: u64, change: &KeyChange, same: Option<(Role, &str)>) -> Result<(), Defect> {
-        let new = change.key.as_ref().ok_or_else(|| Defect::KeyChange("it brings no key".to_owned()))?;
+    fn brought(change: &KeyChange) -> Result<&RosterKey, Defect> {
+        change.key.as_ref().ok_or_else(|| Defect::KeyChange("it brings no key".to_owned()))
+    }
+
+    fn enrol(&mut self, index: u64, new: &RosterKey) -> Result<(), Defect> {
         let kid = new.key.kid();
         if self.rows.contains_key(&kid) {
             return Err(Defect::KeyChange(format!("key {kid} is or was enrolled already")));
         }
-        if same.is_some_and(|(role, id)| new.role != role || new.id != id) {
-            return Err(Defect::KeyChange("a replacement keeps the role and the name".to_owned()));
-        }
-        let row =
-            KeyRow { key: new.key.clone(), role: new.role, id: new.id.clone(), since: index, until: None };
-        self.rows.insert(kid, row);
+        let (role, id) = (new.role, new.id.clone());
+        self.rows.insert(kid, KeyRow { key: new.key.clone(), role, id, since: index + 1, until: None });
         Ok(())
     }
 

@@ -148,8 +148,8 @@ impl Replay {
         if let Some(unfrozen) = effect.map_err(|e| e.to_string())? {
             let stream = StreamHead {
                 kid: unfrozen.kid.0,
-                next_seq: unfrozen.last_seq + 1,
-                head: Some(unfrozen.last_leaf),
+                next_seq: unfrozen.last.map_or(0, |(seq, _)| seq + 1),
+                head: unfrozen.last.map(|(_, leaf)| leaf),
                 frozen: false,
             };
             self.streams.insert(unfrozen.kid, stream);

@@ -1,6 +1,8 @@
 //! Every commit of a project's life fails once, in each of three ways. After each fault the whole log is read
 //! again and verified, the senders send again, and in the end every statement stands in the log once.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use evidence::payload::KeyAction;

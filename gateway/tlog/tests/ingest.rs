@@ -1,5 +1,7 @@
 //! The rules as a whole: real statements through a real log, answers in words.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use evidence::payload::{KeyAction, SeenCheckpoint};

@@ -1,6 +1,8 @@
 //! Random lives against a model of a few lines: streams as vectors, a log as a vector of leaves. Requests,
 //! repetitions, gaps, equivocations, faults of both kinds, restarts and checkpoints in any order.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use evidence::Hash;

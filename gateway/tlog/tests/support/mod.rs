@@ -1,6 +1,11 @@
 //! A small project to try logs with: a registrar, two agents, and statements they sign.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this module")]
+#![allow(
+    clippy::unnecessary_wraps,
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses its own part of this module"
+)]
 
 pub mod faulty;
 
@@ -66,7 +71,7 @@ impl Signer {
 
     /// The next key statement, taken for sent.
     pub fn key_change(&mut self, action: KeyAction, change: Change) -> Vec<u8> {
-        let payload = Payload::Key(KeyChange {
+        let payload = Payload::Key(Box::new(KeyChange {
             place: self.place(),
             action,
             subject: change.subject,
@@ -74,7 +79,7 @@ impl Signer {
             last_accepted: change.last.map(|(seq, leaf)| LastAccepted { seq, leaf }),
             machines: None,
             reason: "a test".into(),
-        });
+        }));
         let bytes = self.seal(PROJECT, &payload);
         self.advance(&bytes);
         bytes
