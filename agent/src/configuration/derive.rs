@@ -5,7 +5,7 @@
 
 use super::points::{Point, Role};
 use super::{Configuration, Machine};
-use crate::state::{Rules, sorted_json};
+use crate::state::Rules;
 use crate::validity::Validity;
 use crate::window::{EnergyPlan, Feeds, LinkIndex, MachinePlan, Plan, PointPlan};
 use evidence::Hash;
@@ -52,13 +52,13 @@ impl Configuration {
     pub fn plan(
         &self,
         project: &str,
-        step_s: u32,
+        step_seconds: u32,
         not_before: Utc,
         roster: &[RosterEntry],
     ) -> Result<Plan, PlanError> {
-        if step_s != self.window.step_s {
-            let project = project.to_owned();
-            return Err(PlanError::Step { project, configured: self.window.step_s, genesis: step_s });
+        if step_seconds != self.window.step_s {
+            let (project, configured) = (project.to_owned(), self.window.step_s);
+            return Err(PlanError::Step { project, configured, genesis: step_seconds });
         }
         if roster.is_empty() {
             return Err(PlanError::NoMachine { project: project.to_owned(), agent: self.agent.id.clone() });
@@ -66,7 +66,7 @@ impl Configuration {
         let mut machines: Vec<MachinePlan> =
             roster.iter().map(|entry| self.machine(project, entry)).collect();
         machines.sort_by_key(|machine| machine.index);
-        let step_ms = step_s.saturating_mul(1000);
+        let step_ms = step_seconds.saturating_mul(1000);
         let fingerprint = self.fingerprint(project, not_before, &machines);
         Ok(Plan { step_ms, not_before, links: self.links.len(), machines, fingerprint })
     }
@@ -125,27 +125,17 @@ impl Configuration {
 
     /// Over everything that gives journalled inputs their meaning.
     fn fingerprint(&self, project: &str, not_before: Utc, machines: &[MachinePlan]) -> Hash {
-        let mut text = format!("plan 1 {project} {} {}\n", self.window.step_s, not_before.0);
-        for link in &self.links {
-            text.push_str(&format!("link {} {}\n", link.id, link.protocol));
-        }
+        let mut lines = vec![format!("plan 1 {project} {} {}", self.window.step_s, not_before.0)];
+        lines.extend(self.links.iter().map(|link| format!("link {} {}", link.id, link.protocol)));
         for machine in machines {
-            text.push_str(&format!("machine {} {}\n", machine.index, machine.id));
-            text.push_str(&format!(
-                "{:?} {:?} {:?} {:?}\n",
-                machine.energy, machine.parts, machine.good_parts, machine.identity
-            ));
-            for point in &machine.points {
-                text.push_str(&format!("{point:?}\n"));
-            }
+            let models = (&machine.energy, &machine.parts, &machine.good_parts, &machine.identity);
+            lines.push(format!("machine {} {} {models:?}", machine.index, machine.id));
+            lines.extend(machine.points.iter().map(|point| format!("{point:?}")));
             if let Some(configured) = self.machines.iter().find(|m| m.id == machine.id) {
-                text.push_str(&configured.mapping.text);
-                for point in &configured.points {
-                    sorted_json(&point.address, &mut text);
-                }
+                lines.push(configured.mapping.text.clone());
             }
         }
-        evidence::hash::sha256(text.as_bytes())
+        evidence::hash::sha256(lines.join("\n").as_bytes())
     }
 }
 

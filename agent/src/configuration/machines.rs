@@ -45,6 +45,7 @@ impl MachineKind {
 
 /// Roster facts: proposals of the box; the genesis decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts of the roster")]
 pub struct RosterFacts {
     /// Counts towards 关键工序数控化率.
     pub key_operation: bool,
@@ -112,7 +113,7 @@ impl<'d> Reader<'_, 'd> {
         }
         let name = section.require_text("name", "the machine's name for people");
         let line = section.text("line").unwrap_or_default();
-        let kind = self.kind(&mut section);
+        let kind = read_kind(&mut section);
         let project = self.project(&mut section);
         let facts = facts(&mut section);
         let default_link = section.text("link");
@@ -142,17 +143,6 @@ impl<'d> Reader<'_, 'd> {
             class,
             mapping,
         })
-    }
-
-    fn kind(&self, section: &mut Section<'_>) -> Option<MachineKind> {
-        let text = section.require_text("kind", "one of cnc, robot, press, meter, other")?;
-        let found = MachineKind::ALL.into_iter().find(|kind| kind.key() == text);
-        if found.is_none() {
-            let keys = MachineKind::ALL.map(MachineKind::key);
-            let message = format!("{text:?} is none of {}", keys.join(", "));
-            section.problem_near("kind", message, nearest(&text, keys));
-        }
-        found
     }
 
     fn project(&self, section: &mut Section<'_>) -> Option<String> {
@@ -276,6 +266,17 @@ impl<'d> Reader<'_, 'd> {
             .collect();
         Mapping::new(id, class, &mapped, rules)
     }
+}
+
+fn read_kind(section: &mut Section<'_>) -> Option<MachineKind> {
+    let text = section.require_text("kind", "one of cnc, robot, press, meter, other")?;
+    let found = MachineKind::ALL.into_iter().find(|kind| kind.key() == text);
+    if found.is_none() {
+        let keys = MachineKind::ALL.map(MachineKind::key);
+        let message = format!("{text:?} is none of {}", keys.join(", "));
+        section.problem_near("kind", message, nearest(&text, keys));
+    }
+    found
 }
 
 fn bad_input_name(key: &str, points: &[Point]) -> Option<String> {

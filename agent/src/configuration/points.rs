@@ -297,16 +297,14 @@ impl Step {
         let Some(wh) = measure.factor.apply(written).filter(|_| measure.factor.over == 1) else {
             return Self { smallest: 1, exponent: -3, written: Some(written) };
         };
-        match wh.at_exponent(-3) {
-            Some(smallest) => Self { smallest, exponent: wh.exponent().min(9), written: Some(written) },
-            None => {
-                section.problem(
-                    key,
-                    format!("{written} {} is finer than 1 mWh, the finest step that is signed", measure.text),
-                );
-                Self { smallest: 1, exponent: -3, written: Some(written) }
-            }
+        if let Some(smallest) = wh.at_exponent(-3) {
+            return Self { smallest, exponent: wh.exponent().min(9), written: Some(written) };
         }
+        section.problem(
+            key,
+            format!("{written} {} is finer than 1 mWh, the finest step that is signed", measure.text),
+        );
+        Self { smallest: 1, exponent: -3, written: Some(written) }
     }
 
     fn pieces(section: &Section<'_>, key: &'static str, written: Decimal) -> Self {
@@ -349,11 +347,9 @@ fn modulus(
         (Some(Role::EnergyTotal), None) => return None,
         _ => values.at_exponent(0),
     };
-    match values.filter(|v| *v > 1) {
-        Some(values) => Some(values),
-        None => {
-            section.problem("width", format!("{width:?} is no largest value of this register"));
-            None
-        }
+    let values = values.filter(|v| *v > 1);
+    if values.is_none() {
+        section.problem("width", format!("{width:?} is no largest value of this register"));
     }
+    values
 }

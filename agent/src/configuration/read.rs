@@ -74,7 +74,7 @@ fn hash(document: &Document) -> Hash {
 }
 
 fn agent(root: &mut Section<'_>, beside: &Path) -> Option<AgentSettings> {
-    let Some(mut section) = required_table(root, "agent") else { return None };
+    let mut section = required_table(root, "agent")?;
     let id = section.require("id", "the name of this box in the roster", name);
     let data_dir = section.require_text("data_dir", "the directory for key, spool and raw store");
     let status_listen = section.parse("status_listen", |text| {
@@ -221,7 +221,7 @@ fn size(section: &mut Section<'_>, key: &'static str, default: u64) -> Option<u6
 }
 
 fn raw(root: &mut Section<'_>) -> Option<RawSettings> {
-    const DAY: Duration = Duration::from_secs(86_400);
+    const DAY: Duration = Duration::from_hours(24);
     const JOURNAL: Duration = Duration::from_secs(1);
     const MAX_BYTES: u64 = 20 << 30;
     let Some(mut section) = root.section("raw") else {

@@ -141,13 +141,12 @@ impl Expression {
     /// which the comparison may turn.
     pub fn ages(&self, see: &mut impl FnMut(usize, u64)) {
         match self {
-            Self::Constant(_) | Self::Point(_) => {}
             Self::Compare(Operand::Age(name), _, Operand::Number(limit))
             | Self::Compare(Operand::Number(limit), _, Operand::Age(name)) => {
                 let ms = limit.floor_at_exponent(-3).and_then(|ms| u64::try_from(ms).ok());
                 see(name.index, ms.unwrap_or(0));
             }
-            Self::Compare(..) => {}
+            Self::Constant(_) | Self::Point(_) | Self::Compare(..) => {}
             Self::Not(inner) => inner.ages(see),
             Self::And(a, b) | Self::Or(a, b) => {
                 a.ages(see);

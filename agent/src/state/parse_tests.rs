@@ -20,8 +20,8 @@ impl Inputs for Known {
     }
 }
 
-fn number(text: &str) -> Option<Value> {
-    Some(Value::Number(text.parse().unwrap()))
+fn number(text: &str) -> Value {
+    Value::Number(text.parse().unwrap())
 }
 
 #[track_caller]
@@ -103,7 +103,7 @@ fn truth(rule: &str, values: [Option<Value>; 4], age_ms: Option<u64>, want: Trut
 
 #[test]
 fn unknown_inputs_leave_a_rule_unknown_unless_the_known_ones_decide() {
-    let running = || [number("1"), None, None, None];
+    let running = || [Some(number("1")), None, None, None];
     truth("execution == 1 && mode == 2", running(), None, Truth::Unknown);
     truth("execution == 0 && mode == 2", running(), None, Truth::False);
     truth("execution == 1 || mode == 2", running(), None, Truth::True);
@@ -115,13 +115,13 @@ fn unknown_inputs_leave_a_rule_unknown_unless_the_known_ones_decide() {
 
 #[test]
 fn values_of_another_type_are_unknown_and_never_false() {
-    let text = || [None, None, number("2"), Some(Value::Text("ACTIVE".into()))];
+    let text = || [None, None, Some(number("2")), Some(Value::Text("ACTIVE".into()))];
     truth("program == 1", text(), None, Truth::Unknown);
     truth("program != 1", text(), None, Truth::Unknown);
     truth("program == 'ACTIVE'", text(), None, Truth::True);
     truth("program != 'READY'", text(), None, Truth::True);
     truth("alarm", text(), None, Truth::Unknown);
-    let coil = || [Some(Value::Bool(true)), None, number("0"), None];
+    let coil = || [Some(Value::Bool(true)), None, Some(number("0")), None];
     truth("execution == 1", coil(), None, Truth::True);
     truth("execution", coil(), None, Truth::True);
     truth("alarm", coil(), None, Truth::False);
@@ -129,7 +129,7 @@ fn values_of_another_type_are_unknown_and_never_false() {
 
 #[test]
 fn decimals_are_compared_exactly() {
-    let big = || [number("18446744073709551615"), number("0.1"), None, None];
+    let big = || [Some(number("18446744073709551615")), Some(number("0.1")), None, None];
     truth("execution == 18446744073709551615", big(), None, Truth::True);
     truth("execution == 18446744073709551616", big(), None, Truth::False);
     truth("mode == 0.10", big(), None, Truth::True);

@@ -58,7 +58,7 @@ impl Flag {
 /// All rules of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    ordered: Vec<Rule>,
     flags: [Option<Expression>; 4],
     power: Option<usize>,
     heard_by: Vec<usize>,
@@ -99,7 +99,7 @@ impl Rules {
         for expression in conditions.chain(flags.iter().flatten()) {
             expression.ages(&mut |index, ms| ages.push((index, ms)));
         }
-        Self { rules, flags, power, heard_by, watched, ages }
+        Self { ordered: rules, flags, power, heard_by, watched, ages }
     }
 
     /// Whether anything here depends on the value of a point.
@@ -114,7 +114,7 @@ impl Rules {
 
     /// The rules, in the order in which they are tried.
     pub fn rules(&self) -> &[Rule] {
-        &self.rules
+        &self.ordered
     }
 
     /// The rule of each flag of [`Flag::ALL`].
@@ -135,7 +135,7 @@ impl Rules {
 
     /// The longest dwell of all power rules, ms: for so long the past may still be rewritten.
     pub fn max_dwell_ms(&self) -> u64 {
-        self.rules
+        self.ordered
             .iter()
             .filter_map(|rule| match &rule.condition {
                 Condition::Power(threshold) => Some(threshold.dwell_ms),
@@ -153,7 +153,7 @@ impl Rules {
         if !heard {
             return otherwise;
         }
-        for (i, rule) in self.rules.iter().enumerate() {
+        for (i, rule) in self.ordered.iter().enumerate() {
             match truth(i) {
                 Truth::True if rule.leaf == Leaf::Unknown => return otherwise,
                 Truth::True => return rule.leaf,
@@ -166,7 +166,7 @@ impl Rules {
 
     fn power_says_off(&self, truth: &impl Fn(usize) -> Truth) -> bool {
         let off = |rule: &Rule| rule.leaf == Leaf::Off && matches!(rule.condition, Condition::Power(_));
-        self.rules.iter().position(off).is_some_and(|i| truth(i) == Truth::True)
+        self.ordered.iter().position(off).is_some_and(|i| truth(i) == Truth::True)
     }
 }
 

@@ -176,6 +176,11 @@ impl Engine {
         self.state.outputs.drain(..count.min(self.state.outputs.len())).collect()
     }
 
+    /// Puts outputs back in front that were taken and could not be stored after all.
+    pub fn put_back(&mut self, outputs: Vec<Output>) {
+        outputs.into_iter().rev().for_each(|output| self.state.outputs.push_front(output));
+    }
+
     /// Events of windows that are not closed yet. At a shutdown they are signed without waiting for it.
     pub fn take_pending_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.state.events)

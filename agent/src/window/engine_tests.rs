@@ -162,6 +162,11 @@ fn input(word: &str, at: Instant) -> Input {
     }
 }
 
+/// One line a second.
+fn lines(seconds: impl Iterator<Item = i64>, line: impl Fn(i64) -> String) -> String {
+    seconds.map(line).collect::<Vec<_>>().concat()
+}
+
 /// A script is lines `second word word …`; each line is one record.
 fn records(script: &str) -> Vec<Record> {
     script
@@ -282,33 +287,33 @@ fn a_new_session_has_to_say_everything_again() {
 
 #[test]
 fn idle_true_with_a_dead_controller_is_unknown_although_the_meter_is_alive() {
-    let polls: String = (0..70).map(|s| format!("{s} kw=0.4 kwh=5\n")).collect();
+    let polls: String = lines(0..70, |s| format!("{s} kw=0.4 kwh=5\n"));
     let engine = run(cnc(), &format!("0 up:meters\n{polls}"));
     assert_eq!(states(&windows(&engine)[0]), "unknown 60");
 }
 
 #[test]
 fn a_polled_value_ends_two_polls_after_its_last_read_at_that_very_moment() {
-    let polls: String = (0..=20).map(|s| format!("{s} kw=2000\n")).collect();
+    let polls: String = lines(0..=20, |s| format!("{s} kw=2000\n"));
     check_states(press(), &format!("0 up:meters\n{polls}30\n66"), &["unknown 38, producing 22"]);
 }
 
 #[test]
 fn dwell_is_dated_back_across_the_end_of_a_window() {
-    let polls: String = (0..=130).map(|s| format!("{s} kw={}\n", if s < 58 { 2000 } else { 100 })).collect();
+    let polls: String = lines(0..=130, |s| format!("{s} kw={}\n", if s < 58 { 2000 } else { 100 }));
     check_states(press(), &format!("0 up:meters\n{polls}"), &["producing 58, idle 2", "idle 60"]);
 }
 
 #[test]
 fn chatter_across_the_end_of_a_window_changes_nothing() {
     let polls: String =
-        (0..=130).map(|s| format!("{s} kw={}\n", if (58..62).contains(&s) { 100 } else { 2000 })).collect();
+        lines(0..=130, |s| format!("{s} kw={}\n", if (58..62).contains(&s) { 100 } else { 2000 }));
     check_states(press(), &format!("0 up:meters\n{polls}"), &["producing 60", "producing 60"]);
 }
 
 #[test]
 fn a_window_is_held_until_the_longest_dwell_after_its_end() {
-    let polls = |until: i64| -> String { (0..=until).map(|s| format!("{s} kw=2000\n")).collect() };
+    let polls = |until: i64| -> String { lines(0..=until, |s| format!("{s} kw=2000\n")) };
     assert_eq!(windows(&run(press(), &format!("0 up:meters\n{}", polls(64)))).len(), 0);
     assert_eq!(windows(&run(press(), &format!("0 up:meters\n{}", polls(65)))).len(), 1);
 }
@@ -321,9 +326,7 @@ fn an_observation_at_the_very_end_belongs_to_the_next_window() {
 
 #[test]
 fn registers_carry_their_quality_over_a_gap() {
-    let polls = |from: i64, to: i64, kwh: i64| -> String {
-        (from..=to).map(|s| format!("{s} kwh={kwh}\n")).collect()
-    };
+    let polls = |from: i64, to: i64, kwh: i64| -> String { lines(from..=to, |s| format!("{s} kwh={kwh}\n")) };
     let script = format!(
         "0 up:meters\n{}61 kwh=-\n62 down:meters\n150 up:meters\n{}",
         polls(0, 60, 100),
@@ -369,8 +372,7 @@ fn a_part_of_a_piece_is_no_reading() {
 
 #[test]
 fn reads_are_expected_even_when_nobody_asks() {
-    let polls: String =
-        (0..30).map(|s| format!("{s} kw={}\n", if s % 10 == 9 { "-" } else { "1" })).collect();
+    let polls: String = lines(0..30, |s| format!("{s} kw={}\n", if s % 10 == 9 { "-" } else { "1" }));
     let window = &windows(&run(press(), &format!("0 up:meters\n{polls}30 down:meters\n66")))[0];
     assert_eq!((window.reads_expected, window.reads_good), (59, 27));
     assert_eq!((window.connected_ms, window.sessions), (30_000, 1));
@@ -378,7 +380,7 @@ fn reads_are_expected_even_when_nobody_asks() {
 
 #[test]
 fn a_subscribed_point_is_read_while_its_session_is_confirmed() {
-    let alive: String = (1..=20).map(|s| format!("{} alive:cnc\n", s * 3)).collect();
+    let alive: String = lines(1..=20, |s| format!("{} alive:cnc\n", s * 3));
     let window =
         &windows(&run(cnc(), &format!("0 up:cnc up:meters up:broker e=1 m=2 id=SN-1\n{alive}66 alive:cnc")))
             [0];
@@ -397,8 +399,7 @@ fn another_serial_number_shows_in_the_window_and_as_an_event() {
 
 #[test]
 fn power_is_weighted_by_time_and_cutting_counts_while_producing() {
-    let polls: String =
-        (0..=61).map(|s| format!("{s} kw={} alive:cnc\n", if s < 30 { "3" } else { "0.5" })).collect();
+    let polls: String = lines(0..=61, |s| format!("{s} kw={} alive:cnc\n", if s < 30 { "3" } else { "0.5" }));
     let window = &windows(&run(cnc(), &format!("0 up:cnc up:meters e=1 m=2\n{polls}")))[0];
     assert_eq!((window.power_mean_w, window.power_peak_w), (Some(1750), Some(3000)));
     assert_eq!(window.cutting_ms, 30_000);
@@ -414,8 +415,7 @@ fn entries_into_fault_are_counted_and_lost_sight_is_no_new_fault() {
 
 #[test]
 fn energy_from_power_is_known_only_if_power_was_all_the_time() {
-    let polls =
-        |kw: i64, from: i64, to: i64| -> String { (from..=to).map(|s| format!("{s} kw={kw}\n")).collect() };
+    let polls = |kw: i64, from: i64, to: i64| -> String { lines(from..=to, |s| format!("{s} kw={kw}\n")) };
     let script = format!("0 up:meters\n{}{}", polls(3600, 0, 100), polls(3600, 110, 190));
     let got: Vec<_> =
         windows(&run(press(), &script)).iter().map(|w| (w.energy.register, w.energy.quality)).collect();
@@ -559,7 +559,7 @@ fn an_engine_that_continues_a_stream_signs_the_time_since_its_last_window_as_dow
 
 #[test]
 fn what_is_signed_is_not_made_again() {
-    let polls: String = (0..=300).map(|s| format!("{s} kw=2000\n")).collect();
+    let polls: String = lines(0..=300, |s| format!("{s} kw=2000\n"));
     let mut engine = run(press(), &format!("0 up:meters\n{polls}"));
     engine.forget_signed(Utc(T0 + 2 * MINUTE));
     assert_eq!(starts(&engine), [2, 3]);

@@ -39,13 +39,11 @@ impl LinkState {
             (Input::Up(..), Ahead::Alive(last)) => (Ahead::Alive(at), Some(last)),
             (Input::Up(..), _) => (Ahead::Alive(at), None),
             (Input::Down(..), Ahead::Alive(last)) => (Ahead::NoSession, Some(last)),
-            (Input::Down(..), _) => (Ahead::NoSession, None),
-            (_, Ahead::NoSession) => (Ahead::NoSession, None),
+            (Input::Down(..), _) | (_, Ahead::NoSession) => (Ahead::NoSession, None),
             // That a point is bad may be the news that the session is gone; it confirms nothing.
             (Input::Observed(_, o), ahead) if !o.quality.is_good() => (ahead, None),
             (_, Ahead::Alive(last)) if at.since(last) > silence_ms => (Ahead::Alive(at), Some(last)),
-            (_, Ahead::Alive(last)) => (Ahead::Alive(at.max(last)), None),
-            (_, Ahead::Silent(last)) => (Ahead::Alive(at.max(last)), None),
+            (_, Ahead::Alive(last) | Ahead::Silent(last)) => (Ahead::Alive(at.max(last)), None),
         };
         self.ahead = next;
         lost
