@@ -41,6 +41,9 @@ pub enum BundleError {
     /// Two names that are one file where case does not count.
     #[error("{0} is in the zip twice but for upper and lower case")]
     CaseDuplicate(String),
+    /// A file and a folder of one name.
+    #[error("{0} would have to be a file and a folder at once")]
+    FileAndFolder(String),
     /// Names are not in byte order.
     #[error("{0} stands out of order")]
     Order(String),
@@ -158,6 +161,9 @@ pub enum WriteError {
     /// Files must be added in ascending byte order of their paths.
     #[error("{0} must be added before the file added last: files go in ascending order of their paths")]
     Order(String),
+    /// On some systems two files of the bundle would be one, or a file and a folder.
+    #[error("{0} and a file added before cannot both exist where case does not count; rename one")]
+    Clash(String),
     /// Over 4 GiB.
     #[error("{0} is too large for a bundle (4 GiB or more)")]
     TooLarge(String),

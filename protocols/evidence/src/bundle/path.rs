@@ -6,6 +6,7 @@
 use super::MAX_PATH;
 use crate::Hash;
 use crate::tile::Tile;
+use std::collections::HashSet;
 
 /// The newest checkpoint: `data/log/checkpoint`.
 pub const CHECKPOINT: &str = "data/log/checkpoint";
@@ -86,4 +87,40 @@ pub(super) fn check_segment(segment: &str) -> Result<(), &'static str> {
         return Err("a device name of Windows");
     }
     Ok(())
+}
+
+/// The names seen so far, as a system sees them where case does not count.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    files: HashSet<String>,
+    folders: HashSet<String>,
+}
+
+/// Why a further name does not go with those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clash {
+    /// The same but for case.
+    Case,
+    /// A file in the place of a folder.
+    Folder,
+}
+
+impl Names {
+    /// Adds a file that is no duplicate byte for byte.
+    pub(super) fn add(&mut self, path: &str) -> Result<(), Clash> {
+        let lower = path.to_lowercase();
+        if self.folders.contains(&lower) {
+            return Err(Clash::Folder);
+        }
+        for (at, _) in lower.match_indices('/') {
+            let folder = &lower[..at];
+            if self.files.contains(folder) {
+                return Err(Clash::Folder);
+            }
+            if !self.folders.contains(folder) {
+                self.folders.insert(folder.to_owned());
+            }
+        }
+        if self.files.insert(lower) { Ok(()) } else { Err(Clash::Case) }
+    }
 }

@@ -9,7 +9,6 @@ use super::{BAG_INFO, BAGIT, BAGIT_TEXT, BagInfo, BundleError, MANIFEST, MAX_FIL
 use super::{TAG_MANIFEST, manifest_line, path};
 use crate::Hash;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
 /// Records of the bag's own files: bag-info, bagit, manifest, tag manifest.
@@ -229,14 +228,14 @@ type Tags = [Record; TAG_FILES];
 /// Separates the bag's own files from the payload; everything must lie in one folder.
 fn sort_out(top: &str, records: Vec<Record>) -> Result<(Vec<File>, Tags), BundleError> {
     let (mut payload, mut own) = (Vec::with_capacity(records.len()), Vec::new());
-    let mut folded = HashSet::with_capacity(records.len());
+    let mut names = path::Names::default();
     for record in records {
         let inside = record.name.strip_prefix(top).and_then(|rest| rest.strip_prefix('/'));
         let inside = inside.ok_or_else(|| BundleError::OutsideTop(record.name.to_string()))?;
-        // Names are few and short; a hash of the folded name would need an argument about collisions.
-        if !folded.insert(record.name.to_lowercase()) {
-            return Err(BundleError::CaseDuplicate(record.name.to_string()));
-        }
+        names.add(&record.name).map_err(|clash| match clash {
+            path::Clash::Case => BundleError::CaseDuplicate(record.name.to_string()),
+            path::Clash::Folder => BundleError::FileAndFolder(record.name.to_string()),
+        })?;
         match inside {
             BAG_INFO | BAGIT | MANIFEST | TAG_MANIFEST => own.push(record),
             _ if inside.starts_with("data/") => {

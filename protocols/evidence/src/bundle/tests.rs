@@ -205,6 +205,7 @@ fn the_writer_refuses_disorder_and_odd_paths() {
         assert!(matches!(writer.add(path, b""), Err(WriteError::Name { .. })), "{path}");
     }
     assert!(matches!(BundleWriter::new(Vec::new(), "a/b", &info()), Err(WriteError::Name { .. })));
+    assert!(matches!(writer.add("data/b/c", b""), Err(WriteError::Clash(_))));
     let odd = BagInfo { origin: "a\nb".into(), partial: false };
     assert!(matches!(BundleWriter::new(Vec::new(), "T", &odd), Err(WriteError::Origin(_))));
 }
@@ -269,6 +270,8 @@ fn every_trick_of_a_name_is_refused() {
     refused_extra(Part::new("T/readme.txt", b""), "Foreign");
     refused_extra(Part::new("T/data/log/Checkpoint", b""), "CaseDuplicate");
     refused_extra(Part::new("T/data/log/checkpoint", b""), "Duplicate");
+    refused_extra(Part::new("T/data/log/checkpoint/x", b""), "FileAndFolder");
+    refused_extra(Part::new("T/data/log/Tile", b""), "FileAndFolder");
 }
 
 #[test]
@@ -319,7 +322,7 @@ fn a_manifest_has_one_spelling() {
     refused_manifest(|m| m.replace("  ", " *"), "Manifest");
     refused_manifest(|m| m.replace('\n', "\r\n"), "Unlisted");
     refused_manifest(|m| m.trim_end().to_owned(), "Manifest");
-    refused_manifest(|m| m.lines().rev().map(|l| format!("{l}\n")).collect(), "Unlisted");
+    refused_manifest(|m| m.split_inclusive('\n').rev().collect(), "Unlisted");
     refused_manifest(|m| format!("{m}{m}"), "ListedOnly");
 }
 
@@ -364,7 +367,7 @@ fn bytes_before_between_and_behind_are_refused() {
     let mut count = good.clone();
     let field = count.len() - 14;
     count[field] += 1;
-    refused(&count, "Disks".replace("Disks", "Zip64").as_str());
+    refused(&count, "Zip64");
 }
 
 #[test]
@@ -454,11 +457,9 @@ proptest! {
 
     #[test]
     fn any_content_survives(files in prop::collection::btree_map("data/[a-z]{1,8}(/[a-z0-9]{1,8}){0,3}", prop::collection::vec(any::<u8>(), 0..300), 0..20)) {
-        // A file and a folder of the same name are two names to a zip.
         let mut writer = BundleWriter::new(Vec::new(), "T", &info()).unwrap();
-        for (path, bytes) in &files {
-            writer.add(path, bytes).unwrap();
-        }
+        let mut files = files;
+        files.retain(|path, bytes| writer.add(path, bytes).is_ok());
         let mut reader = BundleReader::open(Cursor::new(writer.finish().unwrap())).unwrap();
         for (path, bytes) in &files {
             prop_assert_eq!(&reader.read(path).unwrap(), bytes);

@@ -14,6 +14,7 @@ pub struct BundleWriter<W> {
     at: u64,
     top: String,
     last: String,
+    names: path::Names,
     count: u64,
     directory: Vec<u8>,
     manifest: String,
@@ -32,6 +33,7 @@ impl<W: Write> BundleWriter<W> {
             at: 0,
             top: top.to_owned(),
             last: String::new(),
+            names: path::Names::default(),
             count: 0,
             directory: Vec::new(),
             manifest: String::new(),
@@ -99,6 +101,7 @@ impl<W: Write> BundleWriter<W> {
         if self.count + 2 >= MAX_FILES {
             return Err(WriteError::TooMany);
         }
+        self.names.add(path).map_err(|_| WriteError::Clash(path.to_owned()))?;
         path.clone_into(&mut self.last);
         Ok(())
     }
