@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use evidence::key::{Kid, PublicKey};
 use evidence::payload::Place;
-use evidence::statement::{self, Header, Payload, Statement, Unverified};
+use evidence::statement::{self, Header, Kind, Payload, Statement, Unverified};
 use evidence::{DecodeError, Hash, hash};
 
 use crate::rows::{RowDefect, Rows, rows};
@@ -13,7 +13,6 @@ use crate::rows::{RowDefect, Rows, rows};
 /// An entry, checked by itself.
 pub(crate) struct Checked {
     pub(crate) leaf: Hash,
-    pub(crate) size: usize,
     pub(crate) outcome: Outcome,
 }
 
@@ -40,11 +39,21 @@ impl Checked {
                 Some(key) => Outcome::of(unverified, key),
             },
         };
-        Self { leaf, size: entry.len(), outcome }
+        Self { leaf, outcome }
     }
 }
 
 impl Outcome {
+    /// The kind of statement, where it is one.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Coding(_) => None,
+            Self::Forged(header, _) => Some(header.kind),
+            Self::Unknown(unverified) => Some(unverified.header.kind),
+            Self::Signed(statement, _) => Some(statement.header().kind),
+        }
+    }
+
     /// Checks a signature.
     pub(crate) fn of(unverified: Unverified, key: &PublicKey) -> Self {
         let header = unverified.header.clone();
@@ -60,23 +69,4 @@ impl Outcome {
             }
         }
     }
-}
-
-/// Checks entries on `threads` threads. The order of the results is that of the entries, whatever the number.
-pub(crate) fn check_all(entries: &[&[u8]], keys: &BTreeMap<Kid, PublicKey>, threads: usize) -> Vec<Checked> {
-    let chunk = entries.len().div_ceil(threads.max(1)).max(1);
-    let one = |part: &[&[u8]]| -> Vec<Checked> { part.iter().map(|e| Checked::new(e, keys)).collect() };
-    if entries.len() <= chunk {
-        return one(entries);
-    }
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = entries.chunks(chunk).map(|part| scope.spawn(move || one(part))).collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| match worker.join() {
-                Ok(checked) => checked,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    })
 }

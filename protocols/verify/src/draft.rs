@@ -254,7 +254,7 @@ impl Draft {
             operator_time_vkey: self.operator_time_vkey.clone(),
             clock_tolerance_s: self.clock_tolerance_s,
         };
-        match roster::contradictions(&genesis).into_iter().next() {
+        match roster::contradictions(&genesis, None).into_iter().next() {
             Some((_, detail)) => Err(DraftError::Contradiction(detail)),
             None => Ok(genesis),
         }

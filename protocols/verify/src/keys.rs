@@ -59,6 +59,16 @@ impl KeyRing {
         self.0.iter().map(|(kid, e)| (*kid, e.key.clone())).collect()
     }
 
+    /// Number of keys.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Keys that somebody holds or held.
+    pub(crate) fn held_by(&self, role: Role, id: &str) -> impl Iterator<Item = Kid> {
+        self.0.iter().filter(move |(_, e)| e.role == role && e.id == id).map(|(kid, _)| *kid)
+    }
+
     /// Whether the signer may sign at this index as what it says it is.
     pub(crate) fn check(&self, header: &Header, index: u64) -> Result<(), (DefectCode, String)> {
         let Some(enrolled) = self.0.get(&header.kid).filter(|e| e.from <= index) else {

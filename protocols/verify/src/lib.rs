@@ -5,7 +5,9 @@
 //! network; the only input is the bundle's bytes.
 
 mod approval;
+mod assemble;
 mod attest;
+mod bundle;
 mod checked;
 pub mod code;
 mod defects;
@@ -26,6 +28,7 @@ mod tree;
 pub mod trust;
 mod verified;
 
+pub use bundle::{Progress, verify_bundle, verify_bundle_on};
 pub use code::{DefectCode, Spoils};
 pub use draft::Draft;
 pub use error::VerifyError;

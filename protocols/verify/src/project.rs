@@ -3,11 +3,12 @@
 //! Long on purpose: it is one walk whose order of checks is its content. A statement that fails a check is told
 //! once and, where its content cannot be relied on, adds nothing; what it would have added is then missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use evidence::Hash;
 use evidence::hash::sha256;
-use evidence::key::Kid;
+use evidence::key::{Kid, PublicKey};
 use evidence::payload::{
     Close, Event, EventCode, Genesis, KeyAction, KeyChange, Plan, PlanBody, WindowBatch,
 };
@@ -31,10 +32,11 @@ use crate::roster::{Roster, cuts};
 use crate::rows::{RowDefect, Rows, counter_break};
 use crate::stream::{Placed, Stream};
 use crate::timeline::Gatherer;
+use crate::trust::Trust;
 
 /// Statements of a stream that the registrar later disowned: those behind the last accepted one and before the
 /// statement that says so.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Cutoff {
     pub(crate) kid: Kid,
     /// The last accepted statement; `None` when none was.
@@ -93,7 +95,8 @@ pub(crate) struct Project {
     pub(crate) limits: Limits,
     pub(crate) asked: Option<Period>,
     streams: BTreeMap<Kid, Stream>,
-    cutoffs: Vec<Cutoff>,
+    cutoffs: BTreeSet<Cutoff>,
+    disowned: Option<Cutoff>,
 }
 
 /// What a statement carries besides itself while it is judged.
@@ -127,10 +130,10 @@ impl Project {
         genesis: Box<Genesis>,
         header: &Header,
         leaf: Hash,
-        asked: Option<Period>,
-        max_lag_s: Option<u32>,
-        cutoffs: Vec<Cutoff>,
+        trust: &Trust,
+        cutoffs: BTreeSet<Cutoff>,
     ) -> Result<Self, kpi::period::CutError> {
+        let asked = trust.period;
         let cuts = cuts(&genesis, asked)?;
         let roster = Roster::new(&genesis);
         let machines =
@@ -141,7 +144,7 @@ impl Project {
         let mut ring = KeyRing::new(&genesis);
         ring.count(&header.kid);
         let limits = Limits {
-            max_lag_s: max_lag_s.unwrap_or(genesis.max_lag_s),
+            max_lag_s: trust.max_lag_s.unwrap_or(genesis.max_lag_s),
             tolerance_s: genesis.clock_tolerance_s,
         };
         Ok(Self {
@@ -162,19 +165,21 @@ impl Project {
             asked,
             streams,
             cutoffs,
+            disowned: None,
             genesis,
         })
     }
 
-    /// The next entry behind the genesis.
+    /// The next entry behind the genesis. A cutoff is given back when the entry disowns statements that were
+    /// already counted: the walk must then be repeated with it.
     pub(crate) fn entry(
         &mut self,
         index: u64,
         leaf: Hash,
         outcome: Outcome,
-        attest: &mut Attest,
+        attest: &Attest,
         defects: &mut Defects,
-    ) {
+    ) -> Option<Cutoff> {
         let outcome = match outcome {
             // Enrolled since the entry was checked by itself?
             Outcome::Unknown(unverified) => match self.ring.find(&unverified.header.kid) {
@@ -200,6 +205,7 @@ impl Project {
                 self.statement(index, leaf, &statement, rows, attest, defects);
             }
         }
+        self.disowned.take()
     }
 
     fn statement(
@@ -208,7 +214,7 @@ impl Project {
         leaf: Hash,
         statement: &Statement,
         rows: Option<Result<Rows, RowDefect>>,
-        attest: &mut Attest,
+        attest: &Attest,
         defects: &mut Defects,
     ) {
         let place = statement.payload().place();
@@ -267,7 +273,7 @@ impl Project {
         at: &At<'_>,
         batch: &WindowBatch,
         rows: Option<Result<Rows, RowDefect>>,
-        attest: &mut Attest,
+        attest: &Attest,
         defects: &mut Defects,
     ) {
         let over = Period { from: batch.t0, to: batch.end() };
@@ -346,7 +352,7 @@ impl Project {
         }
     }
 
-    fn seen(&mut self, at: &At<'_>, batch: &WindowBatch, attest: &mut Attest, defects: &mut Defects) {
+    fn seen(&mut self, at: &At<'_>, batch: &WindowBatch, attest: &Attest, defects: &mut Defects) {
         let Some(checkpoint) = &batch.checkpoint else { return };
         match attest.seen(at.index, checkpoint) {
             Ok(bounded) => self.lags.lower_bounds += u64::from(bounded),
@@ -528,6 +534,7 @@ impl Project {
             defects.add(DefectCode::KeyChange, at.defect(detail));
             return;
         }
+        self.disown(at, change);
         if let (KeyAction::HandOver, Some(key)) = (change.action, &change.key) {
             self.hand_over(at, change, &key.id.clone(), defects);
         }
@@ -538,6 +545,17 @@ impl Project {
                 let id = self.ring.find(&kid).map(|e| e.id.clone()).unwrap_or_default();
                 self.watch.note(&id, settled(at.header.iat, at.index));
             }
+        }
+    }
+
+    /// Statements of the subject behind its last accepted one are not counted, although they were logged before.
+    fn disown(&mut self, at: &At<'_>, change: &KeyChange) {
+        let Some(kid) = change.subject.filter(|_| change.action != KeyAction::Succession) else { return };
+        let last = change.last_accepted.map(|last| (last.seq, last.leaf));
+        let stream = self.streams.get(&kid);
+        let (next, frozen) = stream.map_or((0, false), |s| (s.next(), s.frozen));
+        if next > last.map_or(0, |(seq, _)| seq + 1) || frozen {
+            self.disowned = Some(Cutoff { kid, last, at: at.index });
         }
     }
 
@@ -596,6 +614,14 @@ impl Project {
             offset_s: i64::from(self.genesis.utc_offset_min) * 60,
         };
         (&mut self.machines[place], shared)
+    }
+
+    /// Public keys of everybody, as before unless somebody joined.
+    pub(crate) fn public_keys(
+        &self,
+        before: &Arc<BTreeMap<Kid, PublicKey>>,
+    ) -> Arc<BTreeMap<Kid, PublicKey>> {
+        if self.ring.len() == before.len() { Arc::clone(before) } else { Arc::new(self.ring.public()) }
     }
 
     /// Whether a holder ever signed anything.

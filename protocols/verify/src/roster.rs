@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::Hash;
 use evidence::payload::{Genesis, Machine};
-use evidence::statement::Role;
+use evidence::statement::{Header, Role};
 use kpi::{Cuts, EvidenceClass, Period, Quantity, column};
 
 use crate::code::DefectCode;
@@ -93,7 +93,7 @@ impl Rostered {
 }
 
 /// What a genesis says wrongly of itself. Empty when it can be used.
-pub(crate) fn contradictions(genesis: &Genesis) -> Vec<(DefectCode, String)> {
+pub(crate) fn contradictions(genesis: &Genesis, signer: Option<&Header>) -> Vec<(DefectCode, String)> {
     let mut found = Vec::new();
     let mut wrong = |detail: String| found.push((DefectCode::GenesisContent, detail));
     let agents: BTreeSet<&str> =
@@ -103,6 +103,11 @@ pub(crate) fn contradictions(genesis: &Genesis) -> Vec<(DefectCode, String)> {
     unique("machine id", genesis.machines.iter().map(|m| m.id.clone()), &mut wrong);
     unique("period", genesis.periods.iter().map(|p| p.name.clone()), &mut wrong);
     unique("definition", genesis.definitions.iter().map(|d| d.id.clone()), &mut wrong);
+    if let Some(signer) = signer
+        && !genesis.keys.iter().any(|k| (k.key.kid(), k.role, &k.id) == (signer.kid, signer.role, &signer.id))
+    {
+        wrong(format!("the registrar {:?} that signed it is not among its keys", signer.id));
+    }
     for machine in genesis.machines.iter().filter(|m| !agents.contains(m.agent.as_str())) {
         wrong(format!("machine {:?} belongs to agent {:?}, which has no key", machine.id, machine.agent));
     }
