@@ -80,7 +80,8 @@ pub enum Booking {
 /// Why an amount cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// Time between the readings is not signed by anybody.
+    /// Time between the readings is not signed by anybody, or power was not known and nothing but an integral of
+    /// power measures the machine.
     Hole,
     /// The register fell, or the pieces around a counter event do not fit together.
     Fell,
@@ -117,7 +118,12 @@ struct Reading {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Path {
     Plain,
-    Broken { opens: i64, rest: Option<u64> },
+    /// An integral of power stands still while power is not known: unlike a register it bridges no gap.
+    Integral,
+    Broken {
+        opens: i64,
+        rest: Option<u64>,
+    },
     Lost,
 }
 
@@ -144,6 +150,7 @@ impl Chain {
         let path = match own.next() {
             Some(first) => Path::broken(first, own, amount.register),
             None if amount.quality == AmountQuality::CounterEvent => Path::Lost,
+            None if amount.quality == AmountQuality::Integrated => Path::Integral,
             None => Path::Plain,
         };
         let opening = opening && self.start == Some(from);
@@ -176,7 +183,7 @@ impl Chain {
             return Booking::Nothing;
         };
         let unknown = |doubt| Booking::Unknown { from, to, doubt };
-        if hole {
+        if hole || (reading.path == Path::Integral && from < reading.from) {
             return unknown(Doubt::Hole);
         }
         match reading.amount_since(before) {
@@ -235,7 +242,7 @@ impl Path {
 impl Reading {
     fn amount_since(&self, before: i64) -> Result<u64, Doubt> {
         match self.path {
-            Path::Plain => rise(before, self.register).ok_or(Doubt::Fell),
+            Path::Plain | Path::Integral => rise(before, self.register).ok_or(Doubt::Fell),
             Path::Broken { opens, rest } => add(rise(before, opens), rest).ok_or(Doubt::Fell),
             Path::Lost => Err(Doubt::NoEvent),
         }
@@ -289,6 +296,16 @@ mod tests {
         assert_eq!(feed(&mut chain, 60, 1000, Missing, &[]), Booking::Nothing);
         chain.signed_hole(120, 600);
         assert_eq!(feed(&mut chain, 600, 1030, Bridged, &[]), known(60, 660, 30));
+    }
+
+    #[test]
+    fn an_integral_of_power_bridges_no_gap() {
+        let mut chain = Chain::default();
+        feed(&mut chain, 0, 1000, AmountQuality::Integrated, &[]);
+        assert_eq!(feed(&mut chain, 60, 1010, AmountQuality::Integrated, &[]), known(60, 120, 10));
+        feed(&mut chain, 120, 1013, Missing, &[]);
+        let got = feed(&mut chain, 180, 1020, AmountQuality::Integrated, &[]);
+        assert_eq!(got, Booking::Unknown { from: 120, to: 240, doubt: Doubt::Hole });
     }
 
     #[test]
