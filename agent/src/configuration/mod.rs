@@ -25,6 +25,7 @@ use observation::PointId;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A configuration that can be run.
@@ -114,7 +115,7 @@ pub struct LinkConfiguration {
     /// Its address, for display.
     pub address: String,
     /// The connection as its protocol understands it.
-    pub link: Box<dyn protocols::Link>,
+    pub link: Arc<dyn protocols::Link>,
     /// Every point it reads.
     pub points: Vec<PointId>,
 }

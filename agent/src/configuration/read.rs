@@ -276,7 +276,7 @@ fn build(
         }
         match protocols::link(&table.protocol, table.settings, points) {
             Ok(link) => {
-                let (id, protocol) = (table.id, table.protocol);
+                let (id, protocol, link) = (table.id, table.protocol, link.into());
                 links.push(LinkConfiguration { id, protocol, address, link, points: ids });
             }
             Err(errors) => {

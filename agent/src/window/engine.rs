@@ -266,11 +266,10 @@ impl Engine {
         self.put_out(from);
     }
 
-    /// Puts inputs in line by time and sees how far sessions are confirmed.
+    /// Puts inputs in line by time and sees how far sessions are confirmed. News of one link stays in the order
+    /// in which it came, whatever its stamps say: what a session has said is not overtaken by its beginning.
     fn receive(&mut self, inputs: &[Input], until: Mono) {
-        let mut sorted: Vec<&Input> = inputs.iter().collect();
-        sorted.sort_by_key(|input| input.mono());
-        for input in sorted {
+        for input in inputs {
             let link = match input {
                 Input::Observed(link, _)
                 | Input::Alive(link, _)
@@ -278,12 +277,13 @@ impl Engine {
                 | Input::Down(link, _) => *link,
             };
             let Some(link) = index(link, self.plan.links) else { continue };
+            let at = self.state.links[link].in_order(input.mono());
             if let Some(silence_ms) = self.silence_ms[link]
-                && let Some(lost) = self.state.links[link].receive(input, silence_ms)
+                && let Some(lost) = self.state.links[link].receive(input, at, silence_ms)
             {
                 self.queue_unconfirmed(link, lost);
             }
-            self.queue(input.mono(), Arrival::Input(input.clone()));
+            self.queue(at, Arrival::Input(input.clone()));
         }
         for link in 0..self.plan.links {
             if let Some(silence_ms) = self.silence_ms[link]

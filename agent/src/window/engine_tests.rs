@@ -286,6 +286,24 @@ fn a_new_session_has_to_say_everything_again() {
 }
 
 #[test]
+fn what_a_session_said_before_it_was_announced_is_not_lost() {
+    let mut engine = Engine::new(plan(cnc()), None);
+    engine.apply(&boot(instant(0)));
+    let inputs = vec![
+        Input::Up(LinkIndex(CNC), instant(900)),
+        input("e=1", instant(700)),
+        input("m=2", instant(800)),
+        Input::Alive(LinkIndex(CNC), instant(950)),
+    ];
+    engine.apply(&Record::Step { inputs, until: instant(1000) });
+    let script = "10 alive:cnc\n20 alive:cnc\n30 alive:cnc\n45 alive:cnc\n60 alive:cnc\n70 alive:cnc";
+    for record in records(script) {
+        engine.apply(&record);
+    }
+    assert_eq!(states(&windows(&engine)[0]), "unknown 0.9, producing 59.1");
+}
+
+#[test]
 fn idle_true_with_a_dead_controller_is_unknown_although_the_meter_is_alive() {
     let polls: String = lines(0..70, |s| format!("{s} kw=0.4 kwh=5\n"));
     let engine = run(cnc(), &format!("0 up:meters\n{polls}"));

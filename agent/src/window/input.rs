@@ -23,7 +23,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// When it happened, on the monotonic clock, which alone orders inputs.
+    /// When it happened, on the monotonic clock.
     pub fn mono(&self) -> Mono {
         match self {
             Self::Observed(_, observation) => observation.mono,
@@ -39,7 +39,7 @@ pub enum Record {
     Boot(Boot),
     /// Everything that happened up to a moment.
     Step {
-        /// In any order.
+        /// Those of one link in the order in which they came; links in any order.
         inputs: Vec<Input>,
         /// No input that comes later is older than this, except by accident; such a late one counts as if
         /// it had come at this moment.

@@ -17,6 +17,8 @@ pub(super) struct LinkState {
     pub(super) up_at_open: bool,
     /// Sessions established since then.
     pub(super) established: u32,
+    /// When the last news came in.
+    latest: Mono,
     /// The last sign of life that has been received, worked on or not.
     ahead: Ahead,
 }
@@ -31,10 +33,15 @@ enum Ahead {
 }
 
 impl LinkState {
-    /// Sees an input as it is received, `silence_ms` being the longest silence of an unbroken session.
+    /// The moment at which news with this stamp counts: not before what the link has said already.
+    pub(super) fn in_order(&mut self, stamp: Mono) -> Mono {
+        self.latest = self.latest.max(stamp);
+        self.latest
+    }
+
+    /// Sees an input as it is received at `at`, `silence_ms` being the longest silence of an unbroken session.
     /// Returns the moment from which the session is not confirmed, if that shows now.
-    pub(super) fn receive(&mut self, input: &Input, silence_ms: u64) -> Option<Mono> {
-        let at = input.mono();
+    pub(super) fn receive(&mut self, input: &Input, at: Mono, silence_ms: u64) -> Option<Mono> {
         let (next, lost) = match (input, self.ahead) {
             (Input::Up(..), Ahead::Alive(last)) => (Ahead::Alive(at), Some(last)),
             (Input::Up(..), _) => (Ahead::Alive(at), None),
