@@ -3,12 +3,10 @@
 use super::links::{self, LinkTable};
 use super::points::{self, OWN_KEYS, Point, Role};
 use super::profile::{self, Profile};
-use super::quantity::{milliseconds, watts, whole_watts};
-use crate::state::{
-    Condition, EvidenceClass, Flag, MappedPoint, Mapping, ParseError, Rule, Rules, Side, Threshold, parse,
-};
-use config::{Kind, Node, Section, nearest};
-use kpi::Leaf;
+use super::quantity::{milliseconds, whole_watts};
+use super::rules;
+use crate::state::{EvidenceClass, MappedPoint, Mapping, Rules};
+use config::{Section, nearest};
 use observation::PointId;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -123,14 +121,14 @@ impl<'d> Reader<'_, 'd> {
         let names: Vec<&str> = points.iter().map(|p| p.name.as_str()).collect();
         let power = points.iter().position(|p| p.role == Some(Role::Power));
         let state = section.section("state");
-        let rules = read_rules(&section, state, profile.as_ref(), &names, power.is_some());
+        let rules = rules::read(&section, state, profile.as_ref(), &names, power.is_some());
         let flag_section = section.section("flags");
-        let flags = read_flags(flag_section, profile.as_ref(), &names);
+        let flags = rules::read_flags(flag_section, profile.as_ref(), &names);
         section.finish();
-        let rules = Rules::new(rules, flags, points.len(), power);
-        let class = class(&points, &rules);
+        let ordered = Rules::new(rules, flags, points.len(), power);
+        let class = rules::class(&points, &ordered);
         let id = id?;
-        let mapping = self.mapping(&id, class, &points, &rules);
+        let mapping = self.mapping(&id, class, &points, &ordered);
         Some(Machine {
             id,
             project: project?,
@@ -139,7 +137,7 @@ impl<'d> Reader<'_, 'd> {
             kind: kind?,
             facts,
             points,
-            rules,
+            rules: ordered,
             class,
             mapping,
         })
@@ -316,188 +314,4 @@ fn read_profile(section: &mut Section<'_>) -> Option<Profile> {
         section.problem_near("profile", format!("{name:?} is none of {}", known.join(", ")), near);
     }
     found
-}
-
-/// The machine's own state table, or else the profile's; never a mixture of both.
-fn read_rules(
-    machine: &Section<'_>,
-    own: Option<Section<'_>>,
-    profile: Option<&Profile>,
-    names: &[&str],
-    has_power: bool,
-) -> Vec<Rule> {
-    let mut rules = vec![];
-    match (own, profile) {
-        (Some(table), _) => {
-            for (key, _) in table.keys() {
-                let Some(node) = table.any(key) else { continue };
-                match rule(&table, key, node, names, has_power) {
-                    Ok(rule) => rules.push(rule),
-                    Err(Some((message, near))) => table.problem_near(key, message, near),
-                    Err(None) => {}
-                }
-            }
-            if table.keys().next().is_none() {
-                table.problem("", "has no state; every machine needs at least one rule");
-            }
-        }
-        (None, Some(profile)) => {
-            for (key, node) in profile.table("state") {
-                // A point that the profile needs and the machine lacks has been reported already.
-                if let Ok(rule) = rule(machine, &key, &node, names, has_power) {
-                    rules.push(rule);
-                }
-            }
-        }
-        (None, None) if machine.any("state").is_none() => machine
-            .problem("state", "is missing; write [machine.state] with at least one rule, or name a profile"),
-        (None, None) => {}
-    }
-    rules
-}
-
-type RuleProblem = Option<(String, Option<String>)>;
-
-/// One rule; `Err(None)` when its problems have been reported already.
-fn rule(
-    table: &Section<'_>,
-    key: &str,
-    node: &Node,
-    names: &[&str],
-    has_power: bool,
-) -> Result<Rule, RuleProblem> {
-    let Some(leaf) = Leaf::ALL.into_iter().find(|leaf| leaf.en() == key) else {
-        let states = Leaf::ALL.map(Leaf::en);
-        let near = nearest(key, states);
-        let message = match &near {
-            Some(_) => "unknown state".to_owned(),
-            None => format!("unknown state; known here: {}", states.join(", ")),
-        };
-        return Err(Some((message, near)));
-    };
-    let condition = match &node.kind {
-        Kind::Text(text) => Condition::Expression(parse(text, names).map_err(|e| Some(shown(&e)))?),
-        Kind::Table(_) if leaf == Leaf::Unknown => {
-            return Err(Some(("power cannot say that nothing is known".to_owned(), None)));
-        }
-        Kind::Table(_) if !has_power => {
-            let message = "a power threshold needs the point `power` in [machine.points]".to_owned();
-            return Err(Some((message, None)));
-        }
-        Kind::Table(entries) => Condition::Power(threshold(table, key, entries)?),
-        other => {
-            let message =
-                format!("must be a rule in quotes or {{ power_below = …, dwell = … }}, not {}", other.name());
-            return Err(Some((message, None)));
-        }
-    };
-    Ok(Rule { leaf, condition })
-}
-
-fn threshold(
-    table: &Section<'_>,
-    key: &str,
-    entries: &[(String, usize, Node)],
-) -> Result<Threshold, RuleProblem> {
-    let own = table.section_of(key);
-    let text = |wanted: &str| {
-        entries.iter().find(|(k, _, _)| k == wanted).map(|(_, _, node)| match &node.kind {
-            Kind::Text(s) => s.clone(),
-            other => other.name().to_owned(),
-        })
-    };
-    let problem = |key: &'static str, message: String| match &own {
-        Some(section) => {
-            section.problem(key, message);
-            None
-        }
-        None => Some((message, None)),
-    };
-    let (side, power, power_key) = match (text("power_below"), text("power_above")) {
-        (Some(power), None) => (Side::Below, power, "power_below"),
-        (None, Some(power)) => (Side::Above, power, "power_above"),
-        _ => return Err(problem("", "needs either power_below or power_above".to_owned())),
-    };
-    let watts = watts(&power).map_err(|e| problem(power_key, e))?;
-    let dwell_ms = match text("dwell") {
-        Some(dwell) => config::units::duration(&dwell)
-            .map_err(|e| problem("dwell", e.to_string()))
-            .map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))?,
-        None => {
-            return Err(problem(
-                "dwell",
-                "is missing; write how long the power must stay, such as \"5s\"".to_owned(),
-            ));
-        }
-    };
-    if dwell_ms > MAX_DWELL_MS {
-        return Err(problem("dwell", "must not be longer than 10m: windows wait for it".to_owned()));
-    }
-    if let Some(mut section) = own {
-        section.allow(&["power_below", "power_above", "dwell"]);
-        section.finish();
-    }
-    Ok(Threshold { side, watts, dwell_ms })
-}
-
-/// Windows are held open for the longest dwell.
-const MAX_DWELL_MS: u64 = 600_000;
-
-fn shown(error: &ParseError) -> (String, Option<String>) {
-    (error.to_string(), error.nearest.clone())
-}
-
-fn read_flags(
-    own: Option<Section<'_>>,
-    profile: Option<&Profile>,
-    names: &[&str],
-) -> [Option<crate::state::Expression>; 4] {
-    let mut flags = [const { None }; 4];
-    let Some(table) = own else {
-        for (key, node) in profile.map(|p| p.table("flags")).unwrap_or_default() {
-            if let (Some(i), Kind::Text(text)) = (Flag::ALL.iter().position(|f| f.key() == key), &node.kind) {
-                flags[i] = parse(text, names).ok();
-            }
-        }
-        return flags;
-    };
-    for (key, _) in table.keys() {
-        let Some(i) = Flag::ALL.iter().position(|flag| flag.key() == key) else {
-            let keys = Flag::ALL.map(Flag::key);
-            table.problem_near(
-                key,
-                format!("unknown flag; known here: {}", keys.join(", ")),
-                nearest(key, keys),
-            );
-            continue;
-        };
-        match table.any(key).map(|node| &node.kind) {
-            Some(Kind::Text(text)) => match parse(text, names) {
-                Ok(expression) => flags[i] = Some(expression),
-                Err(e) => {
-                    let (message, near) = shown(&e);
-                    table.problem_near(key, message, near);
-                }
-            },
-            _ => table.problem(key, "must be a rule in quotes"),
-        }
-    }
-    flags
-}
-
-/// By where states come from: a rule that asks the controller, and what else confirms it.
-fn class(points: &[Point], rules: &Rules) -> EvidenceClass {
-    let role = |role: Role| points.iter().find(|p| p.role == Some(role));
-    let mut asked = vec![];
-    for rule in rules.rules() {
-        if let Condition::Expression(e) = &rule.condition {
-            e.points(&mut |name| asked.push(name.index));
-        }
-    }
-    let execution = points.iter().position(|p| p.role == Some(Role::Execution));
-    let Some(execution) = execution.filter(|i| asked.contains(i)) else { return EvidenceClass::C };
-    let controller = points[execution].link;
-    let metered = [Role::Power, Role::EnergyTotal].into_iter().filter_map(role).any(|p| p.link != controller);
-    let counted = role(Role::PartTotal).is_some();
-    if role(Role::Mode).is_some() && counted && metered { EvidenceClass::A } else { EvidenceClass::B }
 }

@@ -11,6 +11,7 @@ mod points;
 mod profile;
 mod quantity;
 mod read;
+mod rules;
 
 pub use check::RawBudget;
 pub use derive::{PlanError, RosterEntry};

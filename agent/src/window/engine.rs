@@ -17,10 +17,9 @@
 use super::input::{Boot, Input, LinkIndex, Record};
 use super::link::LinkState;
 use super::machine::{Around, MachineState};
-use super::output::{ClosedWindow, Event, Output, What};
+use super::output::{Event, Output, What};
 use super::plan::Plan;
 use super::timeline::Timeline;
-use crate::state::Segment;
 use evidence::Hash;
 use kpi::{Leaf, MachineWindow};
 use observation::{Mono, PointId, Utc};
@@ -31,7 +30,7 @@ use std::sync::Arc;
 /// The engine.
 #[derive(Debug)]
 pub struct Engine {
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     /// Machine and position of each point.
     places: HashMap<PointId, (usize, usize)>,
     /// Longest silence of an unbroken session, by link, where points are subscribed.
@@ -46,28 +45,28 @@ pub struct Engine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) fingerprint: Hash,
-    configuration: Option<Hash>,
-    timeline: Timeline,
-    processed: Mono,
-    until: Mono,
-    inbox: VecDeque<(Mono, Arrival)>,
-    due: BTreeSet<(Mono, Due)>,
-    links: Vec<LinkState>,
+    pub(super) configuration: Option<Hash>,
+    pub(super) timeline: Timeline,
+    pub(super) processed: Mono,
+    pub(super) until: Mono,
+    pub(super) inbox: VecDeque<(Mono, Arrival)>,
+    pub(super) due: BTreeSet<(Mono, Due)>,
+    pub(super) links: Vec<LinkState>,
     pub(super) machines: Vec<MachineState>,
     /// End of the last window of an engine that was before this one.
-    resumes_at: Option<i64>,
+    pub(super) resumes_at: Option<i64>,
     /// Windows that end at or before this are in statements already.
-    signed_until: Option<i64>,
+    pub(super) signed_until: Option<i64>,
     /// Missing windows are signed as lost, not as down.
-    losing: bool,
-    windows: VecDeque<Held>,
-    events: Vec<Event>,
+    pub(super) losing: bool,
+    pub(super) windows: VecDeque<Held>,
+    pub(super) events: Vec<Event>,
     pub(super) outputs: VecDeque<Output>,
 }
 
 /// Something in line to be worked on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Arrival {
+pub(super) enum Arrival {
     Input(Input),
     /// From here on a session is not confirmed.
     Unconfirmed(LinkIndex),
@@ -75,7 +74,7 @@ enum Arrival {
 
 /// Something that comes due by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Due {
+pub(super) enum Due {
     /// A value of this machine and position may have reached the end of its validity.
     Expiry(usize, usize),
     /// A comparison with an age turns.
@@ -84,11 +83,11 @@ enum Due {
 
 /// A window that is not put out yet. The last one is open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Held {
-    start: i64,
-    closed: bool,
+pub(super) struct Held {
+    pub(super) start: i64,
+    pub(super) closed: bool,
     #[serde(with = "super::memory::rows")]
-    rows: Vec<MachineWindow>,
+    pub(super) rows: Vec<MachineWindow>,
 }
 
 impl Engine {
@@ -387,7 +386,11 @@ impl Engine {
     }
 
     /// Runs `work` on one machine with everything around it.
-    fn with_machine(&mut self, m: usize, work: impl FnOnce(&mut MachineState, &Around<'_>, &mut Vec<Event>)) {
+    pub(super) fn with_machine(
+        &mut self,
+        m: usize,
+        work: impl FnOnce(&mut MachineState, &Around<'_>, &mut Vec<Event>),
+    ) {
         let State { timeline, links, machines, windows, events, .. } = &mut self.state;
         let step = i64::from(self.plan.step_ms);
         let window = windows.back().map(|w| (w.start, w.start + step));
@@ -489,71 +492,6 @@ impl Engine {
             self.schedule_age(m);
         }
     }
-
-    /// Settles states up to `settled` and puts out the windows that have ended before it.
-    fn put_out(&mut self, settled: Mono) {
-        for m in 0..self.state.machines.len() {
-            let processed = self.state.processed;
-            let mut segments = vec![];
-            self.with_machine(m, |machine, around, _| {
-                machine.tracker.advance(processed, &around.plan.rules);
-                segments = machine.tracker.settle(settled, &around.plan.rules);
-            });
-            for segment in segments {
-                self.book(m, &segment);
-            }
-        }
-        let reached = self.state.timeline.at(settled);
-        let step = i64::from(self.plan.step_ms);
-        while self.state.windows.front().is_some_and(|w| w.closed && w.start + step <= reached) {
-            if let Some(window) = self.state.windows.pop_front() {
-                self.put_out_window(window);
-            }
-        }
-        let counted = self.state.machines.iter().map(|m| m.accrued).min().unwrap_or(settled);
-        self.state.timeline.forget(settled.min(counted));
-    }
-
-    fn book(&mut self, m: usize, segment: &Segment) {
-        let State { timeline, windows, machines, .. } = &mut self.state;
-        let step = i64::from(self.plan.step_ms);
-        for (from, to) in timeline.spans(segment.from, segment.to) {
-            for window in windows.iter_mut() {
-                let ms = to.min(window.start + step) - from.max(window.start);
-                if let Ok(ms) = u32::try_from(ms) {
-                    add(&mut window.rows[m], segment, ms);
-                }
-            }
-        }
-        if segment.leaf == Leaf::Unknown {
-            return;
-        }
-        let fault = segment.leaf == Leaf::Fault;
-        if std::mem::replace(&mut machines[m].in_fault, fault) || !fault {
-            return;
-        }
-        let began = timeline.at(segment.from);
-        if let Some(window) = windows.iter_mut().find(|w| (w.start..w.start + step).contains(&began)) {
-            window.rows[m].fault_count += 1;
-        }
-    }
-
-    fn put_out_window(&mut self, mut window: Held) {
-        let end = window.start + i64::from(self.plan.step_ms);
-        for row in &mut window.rows {
-            // Time in which nothing settled (the program was off, the clock skipped it) is unknown time.
-            let known: u32 = row.states_ms.iter().skip(1).sum();
-            row.states_ms[0] = self.plan.step_ms.saturating_sub(known);
-        }
-        let (now, later) = std::mem::take(&mut self.state.events).into_iter().partition(|e| e.at.0 < end);
-        self.state.events = later;
-        if self.state.signed_until.is_some_and(|signed| end <= signed) {
-            return;
-        }
-        self.state.outputs.extend(sorted(now).into_iter().map(Output::Event));
-        let machines = self.plan.machines.iter().map(|m| m.index).zip(window.rows).collect();
-        self.state.outputs.push_back(Output::Window(ClosedWindow { start: Utc(window.start), machines }));
-    }
 }
 
 impl State {
@@ -572,19 +510,6 @@ impl State {
         self.configuration = old.configuration;
         self.events.clone_from(&old.events);
         self.outputs.clone_from(&old.outputs);
-    }
-}
-
-fn sorted(mut events: Vec<Event>) -> Vec<Event> {
-    events.sort_by_key(|event| event.at);
-    events
-}
-
-fn add(row: &mut MachineWindow, segment: &Segment, ms: u32) {
-    row.states_ms[segment.leaf.index()] += ms;
-    let flags = [&mut row.cutting_ms, &mut row.dry_run_ms, &mut row.warmup_ms, &mut row.spindle_ms];
-    for (counted, on) in flags.into_iter().zip(segment.flags) {
-        *counted += if on { ms } else { 0 };
     }
 }
 

@@ -4,6 +4,7 @@
 //! records give the same windows on any box and after any crash.
 
 mod cell;
+mod emit;
 mod engine;
 mod input;
 mod link;
