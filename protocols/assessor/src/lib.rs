@@ -4,13 +4,18 @@
 //! What a bundle says is decided in `verify`, how it is worded in `report`; here are files, questions and
 //! exit codes.
 
+pub mod bundle;
+pub mod cli;
 pub mod exit;
 pub mod fresh;
+pub mod genesis;
 pub mod json;
 pub mod keygen;
 pub mod passphrase;
 pub mod roster;
 pub mod summary;
 
+pub use bundle::{CheckError, Checked, check_bundle, check_bundle_telling};
 pub use exit::Exit;
+pub use genesis::{GenesisError, GenesisFiles, GenesisRequest, genesis};
 pub use keygen::{KeygenError, NewKey, keygen};

@@ -59,7 +59,7 @@ impl<'a> Context<'a> {
 }
 
 /// The document of a report.
-pub fn document(report: &Report, lang: Lang) -> Document {
+pub(crate) fn document(report: &Report, lang: Lang) -> Document {
     let c = Context::new(report, lang);
     let (level, summary) = summary(c);
     let mut document = Document {

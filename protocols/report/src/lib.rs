@@ -13,11 +13,18 @@ pub mod moment;
 pub mod number;
 pub mod text;
 
-pub use compose::document;
 pub use html::PageError;
 pub use lang::{Lang, UnknownLang};
 
-/// The report as one self-contained HTML page.
-pub fn html(report: &verify::Report, lang: Lang) -> Result<String, PageError> {
+use model::Document;
+use verify::{Report, Verified};
+
+/// What a verified bundle says, worded.
+pub fn document(report: &Verified<Report>, lang: Lang) -> Document {
+    compose::document(report, lang)
+}
+
+/// The same as one self-contained HTML page.
+pub fn html(report: &Verified<Report>, lang: Lang) -> Result<String, PageError> {
     html::page(&document(report, lang))
 }

@@ -54,24 +54,26 @@ fn coarse(rows: &[TimelineRow]) -> Vec<TimelineRow> {
     let together = cells.div_ceil(MOST_CELLS).max(1);
     let merge = |row: &TimelineRow| TimelineRow {
         machine: row.machine.clone(),
-        cells: row.cells.chunks(together).filter_map(|cells| cells.iter().cloned().reduce(joined)).collect(),
+        cells: row
+            .cells
+            .chunks(together)
+            .filter_map(|cells| {
+                cells.split_first().map(|(first, rest)| rest.iter().fold(first.clone(), joined))
+            })
+            .collect(),
     };
     rows.iter().map(merge).collect()
 }
 
-fn joined(a: TimelineCell, b: TimelineCell) -> TimelineCell {
-    let mut states_ms = a.states_ms;
-    for (sum, ms) in states_ms.iter_mut().zip(b.states_ms) {
+fn joined(mut a: TimelineCell, b: &TimelineCell) -> TimelineCell {
+    a.to = b.to;
+    for (sum, ms) in a.states_ms.iter_mut().zip(b.states_ms) {
         *sum += ms;
     }
-    TimelineCell {
-        from: a.from,
-        to: b.to,
-        states_ms,
-        down_ms: a.down_ms + b.down_ms,
-        missing_ms: a.missing_ms + b.missing_ms,
-        energy_mwh: joined_energy(a.energy_mwh, b.energy_mwh),
-    }
+    a.down_ms += b.down_ms;
+    a.missing_ms += b.missing_ms;
+    a.energy_mwh = joined_energy(a.energy_mwh, b.energy_mwh);
+    a
 }
 
 /// An amount beside a stretch without any is known in part only, and so is drawn like a bridged one.

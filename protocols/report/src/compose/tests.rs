@@ -281,7 +281,7 @@ fn a_bundle_that_cannot_be_read_still_has_a_page() {
     (report.log, report.project) = (None, None);
     report.machines.clear();
     for lang in [Lang::Zh, Lang::En] {
-        assert!(crate::html(&report, lang).unwrap().contains("</html>"));
+        assert!(html::page(&document(&report, lang)).unwrap().contains("</html>"));
     }
 }
 

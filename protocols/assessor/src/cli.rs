@@ -1,0 +1,279 @@
+//! The command line: what can be asked of the program, and what each answer's exit code is.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, anyhow};
+use clap::{Args, Parser, Subcommand};
+use evidence::key::Alg;
+use report::Lang;
+use verify::Progress;
+
+use crate::exit::Exit;
+use crate::genesis::{self, GenesisRequest};
+use crate::passphrase::{self, Passphrase};
+use crate::summary::Paint;
+use crate::{bundle, json, keygen};
+
+/// 准绳核验程序：评估方与登记方使用，不连网。 / The assessor's and the registrar's program; it never uses the network.
+#[derive(Debug, Parser)]
+#[command(
+    name = "plumbline-verify",
+    version,
+    after_help = "退出码 / exit codes: 0 是 fine · 1 结论为否 the answer is no · 2 用法或配置有误 wrong use or configuration · 3 环境故障 environment"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// 核验证据包 / check a bundle
+    Bundle(BundleArgs),
+    /// 生成登记方密钥 / make a registrar's key
+    Keygen(KeygenArgs),
+    /// 审阅并签署项目创世记录 / review and sign a project's genesis
+    Genesis(GenesisArgs),
+    /// 打印 --json 输出的 JSON Schema / print the JSON Schema of --json
+    Schema,
+}
+
+#[derive(Debug, Args)]
+struct BundleArgs {
+    /// 证据包 / the bundle (zip)
+    file: PathBuf,
+    /// 信任文件 / the assessor's own trust file (TOML)
+    #[arg(long, value_name = "FILE")]
+    trust: PathBuf,
+    /// 只输出 JSON / print JSON instead of the summary
+    #[arg(long)]
+    json: bool,
+    /// 另写 HTML 报告 / also write an HTML report
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// zh 或 en / zh or en
+    #[arg(long, default_value = "zh")]
+    lang: Lang,
+}
+
+#[derive(Debug, Args)]
+struct KeygenArgs {
+    /// 新密钥文件，绝不覆盖 / the new key file, never overwritten
+    #[arg(long, value_name = "FILE", default_value = "registrar.pem")]
+    out: PathBuf,
+    /// 使用国密 SM2（默认 Ed25519）/ SM2 instead of Ed25519
+    #[arg(long)]
+    sm2: bool,
+    /// 口令取自文件首行 / take the passphrase from the first line of a file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
+    passphrase_file: Option<PathBuf>,
+    /// 不设口令，仅供演示 / no passphrase, for demonstrations only
+    #[arg(long)]
+    no_passphrase: bool,
+}
+
+#[derive(Debug, Args)]
+struct GenesisArgs {
+    /// 平台生成的 draft.toml / the gateway's draft.toml
+    draft: PathBuf,
+    /// 登记方密钥 / the registrar's key
+    #[arg(long, value_name = "FILE", default_value = "registrar.pem")]
+    key: PathBuf,
+    /// 口令取自文件首行 / take the passphrase from the first line of a file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
+    passphrase_file: Option<PathBuf>,
+    /// 密钥没有口令 / the key has no passphrase
+    #[arg(long)]
+    no_passphrase: bool,
+    /// 登记方在名册中的标识 / the registrar's id in the roster
+    #[arg(long, default_value = "registrar")]
+    id: String,
+    /// 输出文件夹 / folder for the genesis and the trust file
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+    /// 不再询问，直接签署 / sign without asking
+    #[arg(long)]
+    yes: bool,
+    /// zh 或 en / zh or en
+    #[arg(long, default_value = "zh")]
+    lang: Lang,
+}
+
+/// A command that could not be done, and whose fault that is.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What, where and what to do.
+    pub error: anyhow::Error,
+}
+
+impl Failure {
+    fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into() }
+    }
+}
+
+/// Does what the command line asks for.
+pub fn run(cli: &Cli) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Bundle(args) => check(args),
+        Command::Keygen(args) => make_key(args),
+        Command::Genesis(args) => sign_genesis(args),
+        Command::Schema => print(&json::schema()),
+    }
+}
+
+fn check(args: &BundleArgs) -> Result<Exit, Failure> {
+    let checked = bundle::check_bundle_telling(&args.file, &args.trust, &mut teller(args.lang))
+        .map_err(|e| Failure::new(e.exit(), e))?;
+    if let Some(path) = &args.report {
+        write_report(path, &checked.html(args.lang).map_err(|e| Failure::new(Exit::Environment, e))?)?;
+    }
+    let text = if args.json {
+        checked.json().map_err(|e| Failure::new(Exit::Environment, e))?
+    } else {
+        checked.summary(args.lang, paint())
+    };
+    print(&text)?;
+    Ok(checked.exit())
+}
+
+/// Says on a terminal how far the check has come, in one line that is overwritten, at most once a per cent.
+fn teller(lang: Lang) -> impl FnMut(Progress) {
+    let watched = std::io::stderr().is_terminal();
+    let mut said = 0;
+    move |progress| {
+        let Progress::Entries { done, total } = progress else { return };
+        let percent = done.saturating_mul(100) / total.max(1);
+        if watched && percent > said {
+            said = percent;
+            let end = if done == total { "\r\u{1b}[K" } else { "" };
+            eprint!("\r{} {percent} %{end}", lang.t("核验中", "checking"));
+        }
+    }
+}
+
+/// A report can be made again from the same bundle at any time, so an older one is replaced.
+fn write_report(path: &Path, page: &str) -> Result<(), Failure> {
+    std::fs::write(path, page)
+        .with_context(|| format!("cannot write the report {}: check the folder and its room", path.display()))
+        .map_err(|e| Failure::new(Exit::Environment, e))
+}
+
+fn make_key(args: &KeygenArgs) -> Result<Exit, Failure> {
+    let passphrase = match (&args.passphrase_file, args.no_passphrase) {
+        (Some(path), _) => Some(wrong_use(passphrase::from_file(path))?),
+        (None, true) => None,
+        (None, false) => Some(wrong_use(passphrase::choose())?),
+    };
+    if passphrase.is_none() {
+        eprintln!(
+            "警告：密钥未加密，谁读到文件谁就能冒充登记方；仅供演示。\n\
+             warning: the key is not encrypted; whoever reads the file can act as the registrar. For demonstrations only."
+        );
+    }
+    let alg = if args.sm2 { Alg::Sm2 } else { Alg::Ed25519 };
+    let key = keygen::keygen(&args.out, alg, passphrase.as_deref().map(String::as_str))
+        .map_err(|e| Failure::new(e.exit(), e))?;
+    print(&format!(
+        "密钥文件 / key file   {}\nkid (RFC 9679)        {}\n信任文件行 / trust-file line\n{}\n",
+        key.path.display(),
+        key.kid(),
+        key.trust_line()
+    ))
+}
+
+fn sign_genesis(args: &GenesisArgs) -> Result<Exit, Failure> {
+    let passphrase = key_passphrase(args)?;
+    let request = GenesisRequest {
+        draft: &args.draft,
+        key: &args.key,
+        passphrase: passphrase.as_deref().map(String::as_str),
+        registrar_id: &args.id,
+        out: &args.out,
+        now: now()?,
+    };
+    let prepared = genesis::prepare(request).map_err(|e| Failure::new(e.exit(), e))?;
+    print(&prepared.show(args.lang))?;
+    if !args.yes && !confirmed(args.lang)? {
+        print(args.lang.t("没有签署，没有写入任何文件。\n", "Not signed; nothing was written.\n"))?;
+        return Ok(Exit::No);
+    }
+    let files = prepared.sign().map_err(|e| Failure::new(e.exit(), e))?;
+    print(&format!(
+        "{}  {}\n{}  {}\nleaf      {}\n{}\n",
+        args.lang.t("已签署", "signed  "),
+        files.genesis.display(),
+        args.lang.t("信任文件", "trust   "),
+        files.trust.display(),
+        hex::encode(files.leaf),
+        args.lang.t(
+            "下一步：plumbline-gateway project import 导入创世记录；信任文件当面交给评估方。",
+            "Next: plumbline-gateway project import; hand the trust file to the assessor in person."
+        ),
+    ))
+}
+
+/// Asks only where a passphrase is needed: an unencrypted key says so itself.
+fn key_passphrase(args: &GenesisArgs) -> Result<Option<Passphrase>, Failure> {
+    if let Some(path) = &args.passphrase_file {
+        return wrong_use(passphrase::from_file(path)).map(Some);
+    }
+    let encrypted = std::fs::read_to_string(&args.key).is_ok_and(|pem| pem.contains("ENCRYPTED"));
+    if args.no_passphrase || !encrypted {
+        return Ok(None);
+    }
+    let what = args.lang.t("登记方密钥口令", "passphrase of the registrar's key");
+    wrong_use(passphrase::ask(what)).map(Some)
+}
+
+fn confirmed(lang: Lang) -> Result<bool, Failure> {
+    let question = lang.t(
+        "以上内容将被签署，之后不能更改。签署请输入 yes：",
+        "This will be signed and cannot be changed. Type yes to sign: ",
+    );
+    print(question)?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .context("nobody answered; use --yes to sign without asking")
+        .map_err(|e| Failure::new(Exit::Use, e))?;
+    Ok(matches!(answer.trim(), "yes" | "是"))
+}
+
+fn now() -> Result<i64, Failure> {
+    let since =
+        SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|d| i64::try_from(d.as_secs()).ok());
+    since.ok_or_else(|| {
+        Failure::new(Exit::Environment, anyhow!("this computer's clock is before 1970; set it first"))
+    })
+}
+
+fn wrong_use<T>(result: Result<T, passphrase::PassphraseError>) -> Result<T, Failure> {
+    result.map_err(|e| Failure::new(Exit::Use, e))
+}
+
+fn print(text: &str) -> Result<Exit, Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(Exit::Fine),
+        // The reader went away (`| head`); the answer stands.
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
+        Err(e) => Err(Failure::new(
+            Exit::Environment,
+            anyhow::Error::new(e).context("cannot write to the terminal"),
+        )),
+    }
+}
+
+fn paint() -> Paint {
+    if std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        Paint::Colour
+    } else {
+        Paint::Plain
+    }
+}
