@@ -12,6 +12,9 @@ const WIDTH: u32 = 78;
 /// Ranges and findings beyond these are counted, not listed: the page and the JSON have more.
 const LISTED: usize = 12;
 
+/// Facts that identify a bundle: checkpoint hash, tree size, root. Keys and origin are on the page.
+const IDENTIFYING: usize = 3;
+
 /// How the text may look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Paint {
@@ -34,7 +37,7 @@ pub fn text(document: &Document, paint: Paint) -> String {
     out.kpis(&document.kpis);
     out.findings(document.lang.t("可疑之处", "Findings"), &document.findings, document.findings_unlisted);
     out.heading(document.lang.t("证据包", "Bundle"));
-    for fact in &document.identity {
+    for fact in document.identity.iter().take(IDENTIFYING) {
         out.line(2, &format!("{}  {}", fact.label, visible(&fact.value)));
     }
     out.text

@@ -26,15 +26,23 @@ fn a_whole_hour_is_authentic_and_complete_and_says_so_in_both_languages() {
     let checked = check(folder.path());
     let summary = checked.summary(Lang::Zh, Paint::Plain);
     assert_eq!(checked.exit(), Exit::Fine, "{summary}");
-    for words in ["证据真实且完整", "✓ 真实：是", "! 时间依据：仅运营方", "✓ 完整：是", "不是证据", "开机率"]
-    {
+    for words in [
+        "证据真实且完整。时间仅由运营方证明。",
+        "✓ 真实：是",
+        "! 时间依据：仅运营方",
+        "✓ 完整：是",
+        "不是证据",
+        "开机率",
+    ] {
         assert!(summary.contains(words), "{words}\n{summary}");
     }
     let english = checked.summary(Lang::En, Paint::Plain);
     assert!(english.contains("authentic and complete") && english.contains("operator only"), "{english}");
-    // Left in cargo's directory for test output, to be looked at.
-    std::fs::copy(folder.path().join("bundle.zip"), format!("{}/bundle.zip", env!("CARGO_TARGET_TMPDIR")))
-        .unwrap();
+    // Left in cargo's directory for test output, to be looked at and tried.
+    for name in ["bundle.zip", "trust.toml"] {
+        let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::copy(folder.path().join(name), copy).unwrap();
+    }
     for lang in [Lang::Zh, Lang::En] {
         let page = checked.html(lang).unwrap();
         std::fs::write(format!("{}/bundle-{lang}.html", env!("CARGO_TARGET_TMPDIR")), page).unwrap();

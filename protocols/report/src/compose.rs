@@ -12,7 +12,7 @@ mod verdicts;
 
 use verify::Report;
 use verify::code::Spoils;
-use verify::report::{Answer, CompleteAnswer, Defect, DefectGroup};
+use verify::report::{Answer, CompleteAnswer, Defect, DefectGroup, TimeGrade};
 
 use crate::appendix::{self, Subject};
 use crate::model::{Document, Finding, Level};
@@ -153,11 +153,18 @@ fn summary(c: Context<'_>) -> (Level, String) {
             (Level::Good, c.t("证据真实且完整。", "The evidence is authentic and complete.").to_owned())
         }
     };
+    match r.time.grade {
+        TimeGrade::Witnessed { .. } => {}
+        TimeGrade::OperatorOnly => {
+            text.push_str(c.t("时间仅由运营方证明。", " Its times are attested by the operator only."));
+        }
+        TimeGrade::None => text.push_str(c.t("时间没有任何证明。", " Nobody attests its times.")),
+    }
     if r.plausible.verdict == Answer::Yes {
         return (level, text);
     }
     text.push_str(
-        c.t(" 另有可疑之处，须先问清。", " Some of it is conspicuous and should be asked about first."),
+        c.t("另有可疑之处，须先问清。", " Some of it is conspicuous and should be asked about first."),
     );
     (level.max(Level::Caution), text)
 }

@@ -14,7 +14,7 @@ use evidence::key::SigningKey;
 use evidence::merkle::Frontier;
 use evidence::note::{Checkpoint, LineType, Note, VerifierKey};
 use evidence::payload::{
-    ClockClaim, ClockStatus, Genesis, Place, RawCommitment, WindowBatch, definitions_in_force,
+    ClockClaim, ClockStatus, Flags, Genesis, Place, RawCommitment, WindowBatch, definitions_in_force,
 };
 use evidence::statement::{self, Payload, Role};
 use evidence::{hash, tile};
@@ -49,7 +49,8 @@ pub fn draft(names: &[&str]) -> Draft {
         name: (*name).to_owned(),
         line: "A".into(),
         kind: "press".into(),
-        columns: (0..=20).filter(|c| *c != 9).collect(),
+        columns: (0..=20).filter(|c| ![9, 14, 15].contains(c)).collect(),
+        flags: Flags { digital: true, ..Flags::default() },
         mapping: format!("producing = power > {i}500\noff = power < 20\n"),
         ..ProposedMachine::default()
     };
