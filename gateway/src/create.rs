@@ -8,7 +8,7 @@ use crate::project;
 use evidence::enrol::Enrolment;
 use evidence::key::Kid;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 use verify::draft::Draft;
 
@@ -93,18 +93,18 @@ fn waiting(ops: &Ops, id: &str) -> Result<Requests, CreateError> {
     Ok(queued.map(|row| ((row.agent, Kid(row.kid)), (PathBuf::from("queue"), row.bytes))).collect())
 }
 
-fn open(path: &PathBuf, bytes: &[u8]) -> Result<Enrolment, CreateError> {
+fn open(path: &Path, bytes: &[u8]) -> Result<Enrolment, CreateError> {
     Enrolment::open(bytes).map_err(|e| CreateError::Request {
-        path: path.clone(),
+        path: path.to_owned(),
         detail: format!("is no enrolment request: {e}; make one with `plumbline-agent init`"),
     })
 }
 
-fn read(path: &PathBuf, id: &str, bytes: &[u8]) -> Result<(String, Kid), CreateError> {
+fn read(path: &Path, id: &str, bytes: &[u8]) -> Result<(String, Kid), CreateError> {
     let enrolment = open(path, bytes)?;
     if enrolment.project != id {
         return Err(CreateError::Request {
-            path: path.clone(),
+            path: path.to_owned(),
             detail: format!(
                 "asks to join `{}`, this is `{id}`; correct `project` in the agent's uplink",
                 enrolment.project

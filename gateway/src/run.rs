@@ -214,7 +214,7 @@ async fn serve(
     let server = axum::serve(listener, router(Arc::clone(&app)))
         .with_graceful_shutdown(async move { stopping.cancelled().await });
     let fatal = tokio::select! {
-        served = server => served.err().map(|e| format!("the listener failed: {e}")),
+        ended = server => ended.err().map(|e| format!("the listener failed: {e}")),
         // Whoever still waits for this log gets a refusal, never an acknowledgement.
         told = told.recv() => told,
     };

@@ -11,7 +11,7 @@ pub const FILE: &str = "gateway.toml";
 /// The longest gathering of requests into one commit.
 const MAX_GATHER: Duration = Duration::from_millis(200);
 /// The longest time between an acknowledgement and the checkpoint that seals it.
-const MAX_SEAL: Duration = Duration::from_secs(60);
+const MAX_SEAL: Duration = Duration::from_mins(1);
 
 /// What an operator may choose.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -257,6 +257,7 @@ fn text_of(value: &EventValue) -> String {
         EventValue::Hash(hash) => hex::encode(hash),
         EventValue::Text(text) => text.clone(),
         EventValue::Counter(column, value) => format!("column {column}: {value}"),
+        EventValue::Device(counter, value) => format!("counter {counter}: {value}"),
         EventValue::Program(version, hash) => format!("{version} {}", hex::encode(hash)),
     }
 }
