@@ -70,10 +70,21 @@ impl Column {
 
     /// `[coding, exponent, ints]`.
     pub(crate) fn write(&self, w: &mut Writer) {
-        let (coding, numbers) = smallest(&self.values);
-        w.array(3).uint(coding).int(i64::from(self.exponent)).array(numbers.len());
-        for n in numbers {
-            w.int(n);
+        let (coding, length) = smallest(&self.values);
+        w.array(3).uint(coding as u64).int(i64::from(self.exponent)).array(length);
+        match coding {
+            Coding::Raw => self.values.iter().for_each(|v| {
+                w.int(*v);
+            }),
+            Coding::First => differences(&self.values, |n, _| {
+                w.int(n);
+            }),
+            Coding::Second => differences(&self.values, |_, n| {
+                w.int(n);
+            }),
+            Coding::Runs => self.values.chunk_by(|a, b| a == b).for_each(|run| {
+                w.int(run[0]).uint(run.len() as u64);
+            }),
         }
     }
 
@@ -82,8 +93,9 @@ impl Column {
         r.tuple(3, "column")?;
         let coding = r.uint("column coding")?;
         let exponent = r.int("column exponent")?;
-        let exponent =
-            i8::try_from(exponent).map_err(|_| DecodeError::value("column exponent", "too large"))?;
+        let exponent = exponent_in_range(exponent).ok_or_else(|| {
+            DecodeError::value("column exponent", format!("{exponent} is not within -18 to 18"))
+        })?;
         let length = r.array("column values")?;
         let values = match coding {
             0..=2 if length != count => return Err(wrong_count(count)),
@@ -132,54 +144,82 @@ fn read_runs(r: &mut Reader<'_>, length: usize, count: usize) -> Result<Vec<i64>
     if values.len() == count { Ok(values) } else { Err(wrong_count(count)) }
 }
 
-/// The smallest of the four codings; a difference that would leave 64 bits rules a coding out.
-fn smallest(values: &[i64]) -> (u64, Vec<i64>) {
-    let first = differences(values, 1);
-    let second = first.as_deref().and_then(|d| differences(d, 2));
-    let candidates = [Some(values.to_vec()), first, second, Some(runs(values))];
-    let mut best: Option<(usize, u64, Vec<i64>)> = None;
-    for (coding, numbers) in (0u64..).zip(candidates) {
-        let Some(numbers) = numbers else { continue };
-        let size =
-            numbers.iter().map(|n| encoded_size(*n)).sum::<usize>() + encoded_size_of_length(numbers.len());
-        if best.as_ref().is_none_or(|(least, _, _)| size < *least) {
-            best = Some((size, coding, numbers));
+/// Powers of ten that version 1 allows: any quantity fits, and a rescaling can be bounded.
+pub(crate) fn exponent_in_range(exponent: i64) -> Option<i8> {
+    i8::try_from(exponent).ok().filter(|e| (-18..=18).contains(e))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Raw,
+    First,
+    Second,
+    Runs,
+}
+
+/// The smallest of the four codings, ties to the lowest, and the number of its ints. A difference that would
+/// leave 64 bits rules a coding out.
+///
+/// This runs for every column that is verified, so it allocates nothing and looks at the differences only when
+/// runs cannot win anyway: the other codings take at least one byte a value.
+fn smallest(values: &[i64]) -> (Coding, usize) {
+    let count = values.len();
+    let (mut runs, mut pairs) = (0, 0usize);
+    for run in values.chunk_by(|a, b| a == b) {
+        runs += size_of_int(run[0]) + size_of_uint(run.len() as u64);
+        pairs += 2;
+    }
+    runs += size_of_uint(pairs as u64);
+    let head = size_of_uint(count as u64);
+    if runs < head + count {
+        return (Coding::Runs, pairs);
+    }
+    let (mut raw, mut first, mut second) = (head, Some(head), Some(head));
+    let mut previous: Option<(i64, Option<i64>)> = None;
+    for (at, value) in values.iter().enumerate() {
+        raw += size_of_int(*value);
+        let Some((last, difference)) = previous else {
+            (first, second) =
+                (first.map(|n| n + size_of_int(*value)), second.map(|n| n + size_of_int(*value)));
+            previous = Some((*value, None));
+            continue;
+        };
+        let step = value.checked_sub(last);
+        first = first.zip(step).map(|(n, step)| n + size_of_int(step));
+        let change = if at == 1 { step } else { step.zip(difference).and_then(|(a, b)| a.checked_sub(b)) };
+        second = second.zip(change).map(|(n, change)| n + size_of_int(change));
+        previous = Some((*value, step));
+    }
+    let mut best = (raw, Coding::Raw, count);
+    for (size, coding, length) in
+        [(first, Coding::First, count), (second, Coding::Second, count), (Some(runs), Coding::Runs, pairs)]
+    {
+        if let Some(size) = size.filter(|size| *size < best.0) {
+            best = (size, coding, length);
         }
     }
-    best.map_or((0, Vec::new()), |(_, coding, numbers)| (coding, numbers))
+    (best.1, best.2)
 }
 
-/// Differences from index `from` on; everything before stays.
-fn differences(values: &[i64], from: usize) -> Option<Vec<i64>> {
-    let mut out = values.to_vec();
-    for i in from..values.len() {
-        out[i] = values[i].checked_sub(values[i - 1])?;
-    }
-    Some(out)
-}
-
-fn runs(values: &[i64]) -> Vec<i64> {
-    let mut out: Vec<i64> = Vec::new();
-    for value in values {
-        match out.as_mut_slice() {
-            [.., last, times] if last == value => *times += 1,
-            _ => out.extend([*value, 1]),
-        }
-    }
-    out
-}
-
-fn encoded_size(n: i64) -> usize {
-    let magnitude = if n < 0 { n.unsigned_abs() - 1 } else { n.unsigned_abs() };
-    match magnitude {
-        0..=23 => 1,
-        24..=0xff => 2,
-        0x100..=0xffff => 3,
-        0x1_0000..=0xffff_ffff => 5,
-        _ => 9,
+/// Calls `each` with the ints of codings 1 and 2 for every value. Where a coding is ruled out its int is
+/// meaningless, and nobody writes it.
+fn differences(values: &[i64], mut each: impl FnMut(i64, i64)) {
+    let (mut last, mut difference) = (0i64, 0i64);
+    for (at, value) in values.iter().enumerate() {
+        let step = value.wrapping_sub(last);
+        each(step, if at < 2 { step } else { step.wrapping_sub(difference) });
+        (last, difference) = (*value, step);
     }
 }
 
-fn encoded_size_of_length(n: usize) -> usize {
-    i64::try_from(n).map_or(9, encoded_size)
+fn size_of_int(n: i64) -> usize {
+    // -1 - n is the argument of a negative integer: the same as inverting its bits.
+    size_of_uint((n ^ (n >> 63)).cast_unsigned())
+}
+
+fn size_of_uint(n: u64) -> usize {
+    1 + usize::from(n > 23)
+        + usize::from(n > 0xff)
+        + 2 * usize::from(n > 0xffff)
+        + 4 * usize::from(n > 0xffff_ffff)
 }

@@ -18,7 +18,7 @@ use crate::hash::{self, Hash};
 use crate::key::{Alg, Kid, PublicKey, SignatureError, SigningKey};
 use crate::payload::{
     Annotation, Audit, Close, Declaration, EventBatch, Genesis, KeyChange, Place, Plan, ReportNote,
-    WindowBatch,
+    RosterKey, WindowBatch,
 };
 
 use crate::sign1::{envelope, to_be_signed};
@@ -195,6 +195,13 @@ impl Header {
     }
 }
 
+/// Whether a text may name a project or a signer: 1 to 64 letters, digits, `-`, `_` or `.`, not beginning with
+/// a dot. Such a text is a path segment and a file name without quoting.
+pub fn is_id(text: &str) -> bool {
+    let fits = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    !text.starts_with('.') && (1..=64).contains(&text.chars().count()) && text.chars().all(fits)
+}
+
 type Claims = (Role, String, String, i64);
 
 fn read_claims(r: &mut Reader<'_>) -> Result<Claims, DecodeError> {
@@ -212,11 +219,11 @@ fn read_claims(r: &mut Reader<'_>) -> Result<Claims, DecodeError> {
         .strip_prefix("urn:plumbline:")
         .and_then(|rest| rest.split_once(':'))
         .and_then(|(role, id)| Some((Role::from_text(role)?, id)))
-        .filter(|(_, id)| !id.is_empty())
+        .filter(|(_, id)| is_id(id))
         .ok_or_else(|| DecodeError::value("iss", format!("{issuer:?} is not urn:plumbline:<role>:<id>")))?;
     let project = subject
         .strip_prefix("urn:plumbline:project:")
-        .filter(|project| !project.is_empty())
+        .filter(|project| is_id(project))
         .ok_or_else(|| DecodeError::value("sub", format!("{subject:?} is not urn:plumbline:project:<id>")))?;
     let iat = iat.ok_or_else(|| DecodeError::value("claims", "iat is missing"))?;
     Ok((role, id.to_owned(), project.to_owned(), iat))
@@ -426,6 +433,18 @@ impl Statement {
     }
 }
 
+/// A genesis speaks of its own project and enrols its own signer as registrar.
+fn check_genesis(header: &Header, genesis: &Genesis) -> Result<(), DecodeError> {
+    if genesis.project != header.project {
+        return Err(DecodeError::value("project", "is not the one in the header"));
+    }
+    let signer = |key: &&RosterKey| key.role == Role::Registrar && key.key.kid() == header.kid;
+    match genesis.keys.iter().find(signer) {
+        Some(_) => Ok(()),
+        None => Err(DecodeError::value("roster keys", "the signer is not among them as registrar")),
+    }
+}
+
 /// Reads a statement, accepting only what [`seal`] could have written (and -19 for -8).
 pub fn open(bytes: &[u8]) -> Result<Unverified, DecodeError> {
     if bytes.len() > MAX_STATEMENT {
@@ -445,6 +464,9 @@ pub fn open(bytes: &[u8]) -> Result<Unverified, DecodeError> {
     let payload = Payload::decode(header.kind, body)?;
     same(&header.write(), protected)?;
     same(&envelope(protected, body, &signature), bytes)?;
+    if let Payload::Genesis(genesis) = &payload {
+        check_genesis(&header, genesis)?;
+    }
     if !header.kind.signers().contains(&header.role) {
         let reason = format!("{} may not sign {:?}", header.role.text(), header.kind);
         return Err(DecodeError::value("iss", reason));

@@ -2,6 +2,7 @@
 
 mod examples;
 
+use evidence::column::Column;
 use evidence::defect::DecodeError;
 use evidence::key::SigningKey;
 use evidence::payload::{KeyAction, definitions_in_force};
@@ -194,6 +195,10 @@ fn payload_defects_are_named() {
     changed_payload(&[0x08 + 2, 0xf6, 0xf6], &[0x0b, 0xf6, 0xf6], "Value { field: \"event code\"");
 }
 
+fn column(values: &[i64]) -> Column {
+    Column { exponent: 0, values: values.to_vec() }
+}
+
 #[test]
 fn a_column_in_a_larger_coding_than_needed_is_refused() {
     let Payload::Window(mut batch) = windows() else { unreachable!("windows() makes windows") };
@@ -212,9 +217,16 @@ fn a_column_in_a_larger_coding_than_needed_is_refused() {
     let bomb = [0x05, 0x83, 0x03, 0x00, 0x82, 0x01, 0x1b, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff];
     let changed = [&plain[..at], &bomb, &plain[at + runs.len()..]].concat();
     refused(&forge(&good_header(), &changed), "Value { field: \"run length\"");
-    batch.n = 40_000;
-    let huge = Payload::Window(batch).encode();
-    refused(&forge(&good_header(), &huge), "Value { field: \"columns\"");
+    // Few bytes, many values: one column within the bound on a machine, all of them together beyond it.
+    batch.n = 60_000;
+    batch.machines = vec![0];
+    batch.columns = (0..4).map(|id| (id, column(&[1].repeat(60_000)))).collect();
+    assert!(open(&forge(&good_header(), &Payload::Window(batch.clone()).encode())).is_ok());
+    batch.columns.insert(4, column(&[1].repeat(60_000)));
+    refused(&forge(&good_header(), &Payload::Window(batch.clone()).encode()), "Value { field: \"columns\"");
+    batch.n = 4_000_000_000;
+    batch.columns.clear();
+    refused(&forge(&good_header(), &Payload::Window(batch).encode()), "Value { field: \"columns\"");
 }
 
 #[test]
@@ -290,11 +302,11 @@ proptest! {
     }
 
     #[test]
-    fn columns_survive_their_coding(values in proptest::collection::vec(prop_oneof![any::<i64>(), -5i64..5, Just(60_000)], 2), exponent in any::<i8>()) {
+    fn columns_survive_their_coding(values in proptest::collection::vec(prop_oneof![any::<i64>(), -5i64..5, Just(60_000)], 2), exponent in -18i8..=18) {
         let Payload::Window(mut batch) = windows() else { unreachable!("windows() makes windows") };
         batch.machines = vec![0];
         batch.columns.clear();
-        batch.columns.insert(10, evidence::column::Column { exponent, values: values.clone() });
+        batch.columns.insert(10, Column { exponent, values: values.clone() });
         let payload = Payload::Window(batch);
         let Payload::Window(read) = Payload::decode(Kind::Window, &payload.encode()).unwrap() else { unreachable!("a window") };
         prop_assert_eq!((read.value(10, 0, 0), read.value(10, 0, 1)), (values[0], values[1]));

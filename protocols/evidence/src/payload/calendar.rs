@@ -58,6 +58,8 @@ pub struct Order {
     pub quantity: Option<u64>,
     /// What is made.
     pub product: Option<String>,
+    /// Planned time of one piece (PRI) of this order, ms; none for the machine's own.
+    pub planned_cycle_ms: Option<u64>,
 }
 
 /// When a plant is planned to run.
@@ -111,12 +113,15 @@ impl Calendar {
         }
         w.array(self.orders.len());
         for o in &self.orders {
-            w.array(5).uint(o.machine.into()).text(&o.id).array(2).int(o.interval.0).int(o.interval.1);
+            w.array(6).uint(o.machine.into()).text(&o.id).array(2).int(o.interval.0).int(o.interval.1);
             w.optional(o.quantity, |w, q| {
                 w.uint(q);
             });
             w.optional(o.product.as_deref(), |w, p| {
                 w.text(p);
+            });
+            w.optional(o.planned_cycle_ms, |w, ms| {
+                w.uint(ms);
             });
         }
     }
@@ -134,13 +139,14 @@ impl Calendar {
                 Ok(Maintenance { machine, interval: interval(r, "planned maintenance")? })
             })?,
             orders: r.list("orders", |r| {
-                r.tuple(5, "order")?;
+                r.tuple(6, "order")?;
                 Ok(Order {
                     machine: r.small("machine index")?,
                     id: owned(r, "order id")?,
                     interval: interval(r, "order")?,
                     quantity: r.optional(|r| r.uint("order quantity"))?,
                     product: r.optional(|r| owned(r, "order product"))?,
+                    planned_cycle_ms: r.optional(|r| r.uint("planned cycle"))?,
                 })
             })?,
         })

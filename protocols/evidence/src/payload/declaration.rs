@@ -2,6 +2,7 @@
 
 use super::{Fields, Place, interval, owned, prev, version};
 use crate::cbor::{Reader, Writer};
+use crate::column::exponent_in_range;
 use crate::defect::DecodeError;
 use crate::hash::Hash;
 
@@ -16,7 +17,7 @@ pub struct Declaration {
     pub interval: (i64, i64),
     /// Power of ten of `value`.
     pub exponent: i8,
-    /// Figure × 10^-exponent.
+    /// The figure is this times 10^exponent.
     pub value: i64,
     /// Unit.
     pub unit: String,
@@ -53,8 +54,8 @@ impl Declaration {
                 6 => {
                     r.tuple(2, "figure")?;
                     let exponent = r.int("figure exponent")?;
-                    d.exponent = i8::try_from(exponent).map_err(|_| {
-                        DecodeError::value("figure exponent", format!("{exponent} is too large"))
+                    d.exponent = exponent_in_range(exponent).ok_or_else(|| {
+                        DecodeError::value("figure exponent", format!("{exponent} is not within -18 to 18"))
                     })?;
                     d.value = r.int("figure")?;
                 }

@@ -24,7 +24,7 @@ pub enum EventCode {
     MeterExchanged,
     /// Windows were lost: from, to in UTC ms, multiples of the step.
     Loss,
-    /// A tamper counter of a device moved: value before and after.
+    /// A tamper counter of a device moved: counter and value before, counter and value after.
     Tamper,
     /// A machine's identity changed: text before and after.
     Identity,
@@ -70,6 +70,9 @@ pub enum EventValue {
     Text(String),
     /// A column and a value in that column's exponent.
     Counter(u8, i64),
+    /// A device's own counter, by the device's number for it (DL/T 645: its data identification), and its
+    /// value.
+    Device(u32, i64),
     /// A program's version and the SHA-256 of its binary.
     Program(String, Hash),
 }
@@ -82,6 +85,7 @@ impl EventValue {
             Self::Hash(hash) => w.bytes(hash),
             Self::Text(text) => w.text(text),
             Self::Counter(column, value) => w.array(2).uint(u64::from(*column)).int(*value),
+            Self::Device(counter, value) => w.array(2).uint(u64::from(*counter)).int(*value),
             Self::Program(version, hash) => w.array(2).text(version).bytes(hash),
         };
     }
@@ -89,8 +93,10 @@ impl EventValue {
     /// Reads the form that the event's code calls for.
     fn read(r: &mut Reader<'_>, code: EventCode) -> Result<Self, DecodeError> {
         r.optional(|r| match code {
-            EventCode::ClockStep | EventCode::Down | EventCode::Loss | EventCode::Tamper => {
-                r.int("event value").map(Self::Int)
+            EventCode::ClockStep | EventCode::Down | EventCode::Loss => r.int("event value").map(Self::Int),
+            EventCode::Tamper => {
+                r.tuple(2, "tamper counter")?;
+                Ok(Self::Device(r.small("tamper counter")?, r.int("event value")?))
             }
             EventCode::Configuration => r.fixed("event hash").map(Self::Hash),
             EventCode::Identity | EventCode::Note => r.text("event text").map(|s| Self::Text(s.to_owned())),

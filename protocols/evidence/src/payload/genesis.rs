@@ -91,7 +91,7 @@ pub struct Definition {
     pub id: String,
     /// SHA-256 of the UTF-8 text.
     pub hash: Hash,
-    /// The text.
+    /// The text; empty when it is too long for the genesis and stands in a `plan` statement instead.
     pub text: String,
 }
 
@@ -229,9 +229,6 @@ impl Genesis {
         let keys = r.list("roster keys", RosterKey::read)?;
         key(r)?;
         let machines = r.list("machines", read_machine)?;
-        if machines.windows(2).any(|pair| pair[0].index >= pair[1].index) {
-            return Err(DecodeError::value("machines", "not ascending by index"));
-        }
         key(r)?;
         let step_s = r.small::<u32>("step")?;
         if step_s == 0 || step_s > 900 || 3600 % step_s != 0 {
@@ -265,7 +262,7 @@ impl Genesis {
         let operator_time_vkey = r.optional(|r| owned(r, "operator time key"))?;
         key(r)?;
         let clock_tolerance_s = r.small("clock tolerance")?;
-        Ok(Self {
+        let genesis = Self {
             project,
             origin,
             log_vkey,
@@ -285,8 +282,39 @@ impl Genesis {
             nonce,
             operator_time_vkey,
             clock_tolerance_s,
-        })
+        };
+        genesis.check()?;
+        Ok(genesis)
     }
+
+    /// What must not stand in a genesis twice, or be nothing.
+    fn check(&self) -> Result<(), DecodeError> {
+        if self.machines.windows(2).any(|pair| pair[0].index >= pair[1].index) {
+            return Err(DecodeError::value("machines", "not ascending by index"));
+        }
+        if self.windows_per_statement == 0 {
+            return Err(DecodeError::value("windows per statement", "zero"));
+        }
+        once("roster keys", self.keys.iter().map(|k| k.key.kid()))?;
+        once("machine id", self.machines.iter().map(|m| m.id.as_str()))?;
+        once("definition id", self.definitions.iter().map(|d| d.id.as_str()))?;
+        once("period", self.periods.iter().map(|p| p.name.as_str()))
+    }
+}
+
+/// Nothing twice.
+fn once<T: std::hash::Hash + Eq + std::fmt::Display>(
+    field: &'static str,
+    all: impl Iterator<Item = T>,
+) -> Result<(), DecodeError> {
+    let mut seen = std::collections::HashSet::new();
+    for item in all {
+        if seen.contains(&item) {
+            return Err(DecodeError::value(field, format!("{item} stands there twice")));
+        }
+        seen.insert(item);
+    }
+    Ok(())
 }
 
 fn write_machine(w: &mut Writer, m: &Machine) {
@@ -368,7 +396,7 @@ fn read_definition(r: &mut Reader<'_>) -> Result<Definition, DecodeError> {
         hash: r.fixed("definition hash")?,
         text: owned(r, "definition text")?,
     };
-    if sha256(d.text.as_bytes()) == d.hash {
+    if d.text.is_empty() || sha256(d.text.as_bytes()) == d.hash {
         Ok(d)
     } else {
         Err(DecodeError::value("definition hash", format!("{} has another text", d.id)))

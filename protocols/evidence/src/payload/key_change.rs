@@ -1,7 +1,7 @@
 //! What the registrar says of keys: enrol, rotate, hand over, revoke, unfreeze, succession.
 
 use super::genesis::RosterKey;
-use super::{Fields, Place, owned, prev, version};
+use super::{Fields, Place, owned, prev, read_machines, version, write_machines};
 use crate::cbor::{Reader, Writer};
 use crate::defect::DecodeError;
 use crate::hash::Hash;
@@ -73,12 +73,7 @@ impl KeyChange {
             w.array(2).uint(last.seq).bytes(&last.leaf);
         });
         w.uint(8);
-        w.optional(self.machines.as_ref(), |w, machines| {
-            w.array(machines.len());
-            for m in machines {
-                w.uint((*m).into());
-            }
-        });
+        w.optional(self.machines.as_ref(), |w, machines| write_machines(w, machines));
         w.uint(9).text(&self.reason);
     }
 
@@ -109,7 +104,7 @@ impl KeyChange {
                         })
                     })?;
                 }
-                8 => k.machines = r.optional(|r| r.list("machine indices", |r| r.small("machine index")))?,
+                8 => k.machines = r.optional(read_machines)?,
                 9 => k.reason = owned(r, "reason")?,
                 _ => return Ok(false),
             }

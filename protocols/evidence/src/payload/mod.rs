@@ -25,7 +25,7 @@ pub use genesis::{Definition, Flags, Genesis, Machine, Period, RosterKey, defini
 pub use key_change::{KeyAction, KeyChange, LastAccepted};
 pub use plan::{Plan, PlanBody};
 pub use report_note::ReportNote;
-pub use window::{ClockClaim, ClockStatus, RawCommitment, SeenCheckpoint, WindowBatch};
+pub use window::{ClockClaim, ClockStatus, MAX_CELLS, RawCommitment, SeenCheckpoint, WindowBatch};
 
 use crate::cbor::{Reader, Writer, fields};
 use crate::defect::DecodeError;
@@ -95,6 +95,22 @@ fn version(r: &mut Reader<'_>) -> Result<(), DecodeError> {
 
 fn prev(r: &mut Reader<'_>) -> Result<Option<Hash>, DecodeError> {
     r.optional(|r| r.fixed("prev"))
+}
+
+/// Machine indices, ascending; empty means all.
+fn write_machines(w: &mut Writer, machines: &[u32]) {
+    w.array(machines.len());
+    for machine in machines {
+        w.uint((*machine).into());
+    }
+}
+
+fn read_machines(r: &mut Reader<'_>) -> Result<Vec<u32>, DecodeError> {
+    let machines = r.list("machine indices", |r| r.small::<u32>("machine index"))?;
+    if machines.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err(DecodeError::value("machine indices", "not ascending"));
+    }
+    Ok(machines)
 }
 
 fn owned(r: &mut Reader<'_>, what: &'static str) -> Result<String, DecodeError> {

@@ -1,7 +1,7 @@
 //! What the registrar decides for a project from a date on. A retroactive plan adds a second row to every
 //! figure it touches and never replaces one.
 
-use super::{Calendar, Fields, Place, interval, owned, prev, version};
+use super::{Calendar, Fields, Place, interval, owned, prev, read_machines, version, write_machines};
 use crate::cbor::{Reader, Writer};
 use crate::defect::DecodeError;
 use crate::hash::Hash;
@@ -31,12 +31,16 @@ pub enum PlanBody {
         /// The factor.
         factor: (u64, u64),
     },
-    /// 3: the baseline is locked: `[[from, to]]`.
+    /// 3: the baseline is locked: `[[from, to], [machine], text]`.
     Baseline {
         /// UTC seconds, half-open.
         interval: (i64, i64),
+        /// The boundary: machine indices, ascending; empty for all.
+        machines: Vec<u32>,
+        /// The plan of measurement and verification that is frozen with it: variables, model, static factors.
+        text: String,
     },
-    /// 4: a target: `[kpi id, numerator, denominator, unit]`.
+    /// 4: a target: `[kpi id, numerator, denominator, unit, [from, to] / null, [machine]]`.
     Target {
         /// KPI id.
         kpi: String,
@@ -44,6 +48,10 @@ pub enum PlanBody {
         value: (i64, u64),
         /// Unit.
         unit: String,
+        /// The period it is compared with (基准期), UTC seconds, half-open; none for an absolute target.
+        base: Option<(i64, i64)>,
+        /// Machine indices, ascending; empty for all.
+        machines: Vec<u32>,
     },
     /// 5: an approved change under Article 10: `[text]`.
     Change {
@@ -74,11 +82,17 @@ impl PlanBody {
                 w.array(5).uint((*machine).into()).uint((*column).into());
                 w.array(2).int(interval.0).int(interval.1).uint(factor.0).uint(factor.1);
             }
-            Self::Baseline { interval } => {
-                w.array(1).array(2).int(interval.0).int(interval.1);
+            Self::Baseline { interval, machines, text } => {
+                w.array(3).array(2).int(interval.0).int(interval.1);
+                write_machines(w, machines);
+                w.text(text);
             }
-            Self::Target { kpi, value, unit } => {
-                w.array(4).text(kpi).int(value.0).uint(value.1).text(unit);
+            Self::Target { kpi, value, unit, base, machines } => {
+                w.array(6).text(kpi).int(value.0).uint(value.1).text(unit);
+                w.optional(*base, |w, (from, to)| {
+                    w.array(2).int(from).int(to);
+                });
+                write_machines(w, machines);
             }
             Self::Change { text } => {
                 w.array(1).text(text);
@@ -107,14 +121,16 @@ impl PlanBody {
                 Ok(Self::Correction { machine, column, interval, factor })
             }
             3 => {
-                r.tuple(1, "baseline")?;
-                Ok(Self::Baseline { interval: interval(r, "baseline")? })
+                r.tuple(3, "baseline")?;
+                let (interval, machines) = (interval(r, "baseline")?, read_machines(r)?);
+                Ok(Self::Baseline { interval, machines, text: owned(r, "baseline text")? })
             }
             4 => {
-                r.tuple(4, "target")?;
+                r.tuple(6, "target")?;
                 let kpi = owned(r, "target kpi")?;
                 let value = (r.int("target")?, positive(r.uint("target")?)?);
-                Ok(Self::Target { kpi, value, unit: owned(r, "target unit")? })
+                let (unit, base) = (owned(r, "target unit")?, r.optional(|r| interval(r, "target base"))?);
+                Ok(Self::Target { kpi, value, unit, base, machines: read_machines(r)? })
             }
             5 => {
                 r.tuple(1, "change")?;

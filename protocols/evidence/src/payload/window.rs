@@ -1,13 +1,15 @@
 //! A batch of windows of all of an agent's machines in one project.
 
 use super::event::{Event, read_events, write_events};
-use super::{Fields, Place, prev, version};
+use super::{Fields, Place, prev, read_machines, version, write_machines};
 use crate::cbor::{Reader, Writer};
 use crate::column::{Column, is_known};
 use crate::defect::DecodeError;
 use crate::hash::Hash;
-use crate::statement::MAX_STATEMENT;
 use std::collections::BTreeMap;
+
+/// Most values in one statement, all columns together: 2 MiB expanded, from at most 48 000 bytes.
+pub const MAX_CELLS: usize = 1 << 18;
 
 /// What the kernel says of the wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,10 +111,8 @@ impl WindowBatch {
         w.optional(self.checkpoint, |w, c| {
             w.array(4).uint(c.size).bytes(&c.root).int(c.time).bytes(&c.note_hash);
         });
-        w.uint(8).array(2).array(self.machines.len());
-        for machine in &self.machines {
-            w.uint(u64::from(*machine));
-        }
+        w.uint(8).array(2);
+        write_machines(w, &self.machines);
         let columns = self.columns.iter().filter(|(_, c)| !c.is_zero());
         w.map(columns.clone().count());
         for (id, column) in columns {
@@ -193,18 +193,26 @@ type Columns = (Vec<u32>, BTreeMap<u8, Column>);
 
 fn read_columns(r: &mut Reader<'_>, n: u32) -> Result<Columns, DecodeError> {
     r.tuple(2, "columns")?;
-    let machines = r.list("machine indices", |r| r.small::<u32>("machine index"))?;
-    if machines.is_empty() || machines.windows(2).any(|pair| pair[0] >= pair[1]) {
-        return Err(DecodeError::value("machine indices", "not ascending"));
+    let machines = read_machines(r)?;
+    if machines.is_empty() {
+        return Err(DecodeError::value("machine indices", "empty"));
     }
-    // No honest statement holds more cells than bytes: a column of one value a cell is run-length coded,
-    // and the states alone differ from cell to cell somewhere. The bound stops run-length bombs.
-    let count = machines.len().checked_mul(n as usize).filter(|c| *c <= MAX_STATEMENT);
-    let count = count.ok_or_else(|| DecodeError::value("columns", "more cells than a statement may hold"))?;
+    // Runs can claim many cells in few bytes; the bound is checked before a column is expanded.
+    let too_many = || {
+        let reason = format!("more than {MAX_CELLS} values; put fewer windows into the statement");
+        DecodeError::value("columns", reason)
+    };
+    let count = usize::try_from(n).ok().and_then(|n| machines.len().checked_mul(n));
+    let count = count.filter(|count| *count <= MAX_CELLS).ok_or_else(too_many)?;
+    let mut cells = 0;
     let mut columns = BTreeMap::new();
     crate::cbor::fields(r, "columns", |key, r| {
         let id = u8::try_from(key).ok().filter(|id| is_known(*id));
         let id = id.ok_or_else(|| DecodeError::value("column id", format!("{key} is not known")))?;
+        cells += count;
+        if cells > MAX_CELLS {
+            return Err(too_many());
+        }
         let column = Column::read(r, count)?;
         if column.is_zero() {
             return Err(DecodeError::value("column", format!("{id} is all zero and must be left out")));

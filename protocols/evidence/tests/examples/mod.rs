@@ -82,6 +82,7 @@ fn genesis() -> Payload {
                 interval: (T0, T0 + 7200),
                 quantity: Some(110),
                 product: None,
+                planned_cycle_ms: Some(264_000),
             }],
         },
         raw_retention_days: 400,
@@ -262,5 +263,7 @@ pub(crate) fn golden(name: &str, made: &serde_json::Value) {
     if std::env::var_os("PLUMBLINE_BLESS").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "{name} differs");
+    let frozen = std::fs::read_to_string(&path).unwrap();
+    let differs = frozen.lines().zip(text.lines()).position(|(a, b)| a != b);
+    assert!(frozen == text, "{name} differs, first at line {:?}", differs.map(|at| at + 1));
 }
