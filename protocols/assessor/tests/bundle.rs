@@ -56,7 +56,7 @@ fn a_cut_tail_is_missing_with_its_range_and_a_question_and_exits_with_one() {
         program(folder.path(), &["bundle", "bundle.zip", "--trust", "trust.toml", "--report", "r.html"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    for words in ["✓ 真实：是", "✕ 完整：否", "全部 2 台设备", "15 分", "→ 请企业："]
+    for words in ["✓ 真实：是", "✕ 完整：否", "全部 2 台设备", "15 分", "→ 下一步：请企业"]
     {
         assert!(text.contains(words), "{words}\n{text}");
     }
@@ -77,7 +77,12 @@ fn a_changed_byte_makes_the_answer_no_and_withholds_figures() {
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["authentic"]["verdict"], "no");
     assert!(json["figures"].is_null() && !json["defects"].as_array().unwrap().is_empty());
-    assert!(check(folder.path()).html(Lang::Zh).unwrap().contains("证据不成立"));
+    let page = check(folder.path()).html(Lang::Zh).unwrap();
+    assert!(page.contains("证据不成立") && page.contains("未能判定") && page.contains("没有检查"));
+    assert!(
+        !page.contains("没有缺失") && !page.contains("没有发现"),
+        "what nobody could check is not praised"
+    );
 }
 
 #[test]

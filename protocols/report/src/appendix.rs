@@ -8,8 +8,8 @@ use crate::model::Step;
 /// What the commands need to know about the bundle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// The one folder inside the archive.
-    pub folder: String,
+    /// The one folder inside the archive, where it is known.
+    pub folder: Option<String>,
     /// SHA-256 of the checkpoint's bytes, hex.
     pub note_hash: String,
     /// The log's verifier key.
@@ -42,7 +42,7 @@ fn files(s: &Subject, lang: Lang) -> Step {
         format!(
             "unzip -q bundle.zip\ncd {}\nsha256sum --check manifest-sha256.txt\nsha256sum \
              --check tagmanifest-sha256.txt",
-            shell_word(&s.folder)
+            s.folder.as_deref().map_or_else(|| "*/".to_owned(), shell_word)
         ),
     )
 }
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn the_scripts_carry_the_keys_of_this_bundle() {
         let subject = Subject {
-            folder: "p".into(),
+            folder: Some("p".into()),
             note_hash: "aa".into(),
             log_vkey: "o+1+k".into(),
             registrar: "ab".repeat(32),

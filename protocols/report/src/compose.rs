@@ -74,6 +74,8 @@ pub(crate) fn document(report: &Report, lang: Lang) -> Document {
         level,
         identity: facts::identity(c),
         verdicts: verdicts::all(c),
+        nothing_missing: nothing_missing(c).to_owned(),
+        nothing_found: nothing_found(c).to_owned(),
         defects: report.defects.iter().map(|group| defect(c, group)).collect(),
         findings: report.plausible.findings.iter().map(|f| finding(c, f)).collect(),
         findings_unlisted: report.plausible.omitted.values().sum(),
@@ -92,11 +94,49 @@ pub(crate) fn document(report: &Report, lang: Lang) -> Document {
 
 fn subject(report: &Report) -> Subject {
     Subject {
-        folder: report.project.as_ref().map_or_else(|| "*/".to_owned(), |p| p.id.clone()),
+        folder: report.project.as_ref().map(|p| p.id.clone()),
         note_hash: report.log.as_ref().map_or_else(String::new, |l| l.note.clone()),
         log_vkey: report.trust.log.clone(),
         registrar: report.trust.registrar.clone(),
     }
+}
+
+/// What an empty table of missing time means: nothing is missing, or nobody could tell.
+fn nothing_missing(c: Context<'_>) -> &'static str {
+    match c.report.complete.verdict {
+        CompleteAnswer::Undecided => c.lang.t(
+            "未能判定：证据包读不到能够回答这个问题的程度。",
+            "Not decided: the bundle could not be read far enough to answer this.",
+        ),
+        CompleteAnswer::TailUnseen => c.lang.t(
+            "到最后一条记录为止没有缺失；末尾是否被截去无从得知。",
+            "Nothing is missing up to the last record; whether the tail was cut off could not be seen.",
+        ),
+        CompleteAnswer::No => c.lang.t(
+            "没有可以逐段列出的缺失；使“完整”为否的缺陷见上。",
+            "Nothing that could be listed as ranges; the defects above spoil “complete”.",
+        ),
+        CompleteAnswer::Yes => c.lang.t(
+            "没有缺失：名册中每台设备在本期的每个窗口都有签名记录。",
+            "Nothing is missing: every window of every machine in the roster has a signed record \
+             for this period.",
+        ),
+    }
+}
+
+/// What an empty list of findings means.
+fn nothing_found(c: Context<'_>) -> &'static str {
+    if c.report.authentic.verdict == Answer::No {
+        return c.lang.t(
+            "没有检查：证据不成立，故不评判数据。",
+            "Not checked: the evidence does not hold, so its data are not judged.",
+        );
+    }
+    c.lang.t(
+        "所查规则没有发现可疑之处。签名证明记录未被改动，不能证明传感器装对了：仍需现场核查。",
+        "The rules that were applied found nothing conspicuous. A signature proves that records were not \
+         altered; it cannot prove that a sensor was mounted right: a site visit is still needed.",
+    )
 }
 
 fn period(c: Context<'_>) -> String {
@@ -175,6 +215,7 @@ fn defect(c: Context<'_>, group: &DefectGroup) -> Finding {
         Spoils::Complete => c.t("使“完整”为否", "spoils “complete”"),
     };
     let mut places: Vec<String> = group.first.iter().take(OCCURRENCES).map(|d| place(c, d)).collect();
+    places.dedup();
     let more = group.count.saturating_sub(u64::try_from(places.len()).unwrap_or(u64::MAX));
     if more > 0 {
         places.push(format!("{}{}", c.t("另有处数：", "further places: "), number::count(more)));

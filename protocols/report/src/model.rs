@@ -25,6 +25,8 @@ pub struct Document {
     pub verdicts: Vec<Verdict>,
     /// Defects that make the bundle invalid, by code.
     pub defects: Vec<Finding>,
+    /// What it means that nothing is listed as missing; nothing to say when something is.
+    pub nothing_missing: String,
     /// Missing time, longest first.
     pub missing: Vec<Missing>,
     /// How many further ranges there are beyond those listed.
@@ -43,6 +45,8 @@ pub struct Document {
     pub timeline: String,
     /// Energy chart, SVG of [`crate::chart`]; empty without data.
     pub energy: String,
+    /// What it means that nothing is listed as conspicuous; nothing to say when something is.
+    pub nothing_found: String,
     /// What is conspicuous in the data.
     pub findings: Vec<Finding>,
     /// How many further findings there are beyond those listed.
@@ -106,7 +110,7 @@ pub struct Verdict {
     pub sentence: String,
     /// Facts behind it, one a line.
     pub details: Vec<String>,
-    /// What to ask the enterprise for, if anything.
+    /// What the assessor does next, usually a question to the enterprise; empty when there is nothing to do.
     pub ask: String,
 }
 

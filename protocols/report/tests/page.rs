@@ -140,6 +140,8 @@ fn sample(lang: Lang) -> Document {
             verdict("可信", "Plausible", Level::Note, lang.t("2 处可疑", "2 findings")),
         ],
         defects: vec![],
+        nothing_missing: String::new(),
+        nothing_found: String::new(),
         missing: names()
             .into_iter()
             .map(|who| Missing {

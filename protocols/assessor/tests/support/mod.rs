@@ -21,13 +21,13 @@ use evidence::{hash, tile};
 use verify::Draft;
 
 /// The log's name.
-pub const LOG: &str = "plumbline.example/SY-2024-017";
+pub(crate) const LOG: &str = "plumbline.example/SY-2024-017";
 /// The project.
-pub const PROJECT: &str = "SY-2024-017";
+pub(crate) const PROJECT: &str = "SY-2024-017";
 /// First second of the windows, UTC.
-pub const START: i64 = 1_770_001_200;
+pub(crate) const START: i64 = 1_770_001_200;
 /// Windows of a minute, five a statement, twelve statements.
-pub const STATEMENTS: i64 = 12;
+pub(crate) const STATEMENTS: i64 = 12;
 
 const LOG_KEY: u8 = 1;
 const RECEIPT_KEY: u8 = 2;
@@ -43,7 +43,7 @@ fn vkey(seed: u8, line: LineType) -> String {
 }
 
 /// A draft of one agent with machines of the names given.
-pub fn draft(names: &[&str]) -> Draft {
+pub(crate) fn draft(names: &[&str]) -> Draft {
     let machine = |(i, name): (usize, &&str)| ProposedMachine {
         id: format!("press-0{i}"),
         name: (*name).to_owned(),
@@ -88,7 +88,7 @@ pub fn draft(names: &[&str]) -> Draft {
 }
 
 /// Writes the draft and a passphrase file.
-pub fn folder_with(draft: &Draft) -> tempfile::TempDir {
+pub(crate) fn folder_with(draft: &Draft) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("draft.toml"), toml::to_string(draft).unwrap()).unwrap();
     std::fs::write(folder.path().join("pass"), "a passphrase\n").unwrap();
@@ -96,7 +96,7 @@ pub fn folder_with(draft: &Draft) -> tempfile::TempDir {
 }
 
 /// The genesis statement's bytes to the bundle's: the genesis, `statements` window statements, one checkpoint.
-pub fn bundle(genesis: &[u8], statements: i64) -> Vec<u8> {
+pub(crate) fn bundle(genesis: &[u8], statements: i64) -> Vec<u8> {
     let opened = statement::open(genesis).unwrap();
     let Payload::Genesis(roster) = &opened.payload else { panic!("no genesis") };
     let mut entries = vec![genesis.to_vec()];
@@ -187,7 +187,7 @@ fn packed(entries: &[Vec<u8>], time: i64) -> Vec<u8> {
 }
 
 /// A signed project in a folder: `bundle.zip`, and `trust.toml` with the period of all twelve statements.
-pub fn project(names: &[&str], statements: i64) -> tempfile::TempDir {
+pub(crate) fn project(names: &[&str], statements: i64) -> tempfile::TempDir {
     let folder = folder_with(&draft(names));
     let at = |name: &str| folder.path().join(name);
     assessor::keygen(&at("registrar.pem"), evidence::key::Alg::Ed25519, None).unwrap();

@@ -105,7 +105,7 @@ fn time(c: Context<'_>) -> Verdict {
             );
             c.t(
                 "请运营方导出带时间联署的检查点。",
-                "for a checkpoint that the operator or witnesses cosigned with a time.",
+                "ask the operator for a checkpoint that somebody cosigned with a time.",
             )
             .clone_into(&mut v.ask);
         }
@@ -184,12 +184,12 @@ fn complete(c: Context<'_>) -> Verdict {
     say(&mut v, level, answer, sentence);
     let ask = match complete.verdict {
         CompleteAnswer::TailUnseen => c.t(
-            "（评估方）在信任文件中写入 period 后重新核验。",
-            "nothing yet; put the period into your trust file and check again.",
+            "评估方在信任文件中写入 period 后重新核验。",
+            "put the period into your trust file and check again.",
         ),
         CompleteAnswer::No => c.t(
-            "逐条说明下表所列缺失，并提供采集器留存的原始记录或停电、检修单据。",
-            "to explain each range in the table below, with the agent's stored records or papers \
+            "请企业逐条说明下表所列缺失，并提供采集器留存的原始记录或停电、检修单据。",
+            "ask the enterprise to explain each range in the table below, with the agent's stored records or papers \
              on power cuts and repairs.",
         ),
         _ => "",
@@ -238,7 +238,8 @@ fn plausible(c: Context<'_>) -> Verdict {
                  should be cleared up first.",
             ),
         );
-        c.t("解释“可疑之处”所列各项。", "to explain each item under “Findings”.").clone_into(&mut v.ask);
+        c.t("请企业解释“可疑之处”所列各项。", "ask the enterprise to explain each item under “Findings”.")
+            .clone_into(&mut v.ask);
     }
     v.details.push(format!("{} {}", c.t("阈值版本", "thresholds"), p.thresholds));
     v
