@@ -4,6 +4,13 @@
 //! program. The log's rules live in `tlog`, its wire format in `uplink`; web pages for people will be the
 //! module `portal` beside [`api`](self), over the same queries.
 
+// Unit tests share the integration tests' support module, which names this crate from outside.
+#[cfg(test)]
+extern crate self as gateway;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
 mod api;
 pub mod commands;
 pub mod create;

@@ -224,7 +224,7 @@ fn rebuild(data: &Path, project: &str) -> anyhow::Result<u8> {
     match &rebuilt.kept {
         None => println!("the derived tables were right; they are made anew"),
         Some(kept) => {
-            println!("the derived tables were wrong and are replaced; the old ones: {}", kept.display())
+            println!("the derived tables were wrong and are replaced; the old ones: {}", kept.display());
         }
     }
     Ok(u8::from(!rebuilt.is_same()))

@@ -289,3 +289,6 @@ fn describe(alarm: &Alarm) -> (&'static str, String) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

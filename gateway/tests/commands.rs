@@ -48,10 +48,10 @@ async fn seen(gateway: &Running) -> SeenCheckpoint {
 async fn a_rebuild_after_quarantine_and_equivocation_finds_every_table_as_it_was() {
     let mut agents = [Agent::new(0), Agent::new(1)];
     let site = Site::new(&[&agents[0], &agents[1]]);
-    let size = busy(&site, &mut agents).await;
+    let entries = busy(&site, &mut agents).await;
     let rebuilt = commands::rebuild(&site.data(), PROJECT).unwrap();
     assert!(rebuilt.is_same(), "{rebuilt:#?}");
-    assert_eq!((rebuilt.entries, rebuilt.before), (size, size));
+    assert_eq!((rebuilt.entries, rebuilt.before), (entries, entries));
     let rows = |table: &str| rebuilt.tables.iter().find(|t| t.table == table).unwrap().rows;
     assert_eq!((rows("window"), rows("machine"), rows("stream")), (15, 2, 3));
     assert_eq!((rows("hole"), rows("event")), (1, 1));
@@ -94,10 +94,10 @@ async fn a_rebuild_refuses_a_log_whose_entries_were_changed() {
 async fn two_exports_are_the_same_bytes_and_hold_the_named_checkpoints() {
     let mut agents = [Agent::new(0), Agent::new(1)];
     let site = Site::new(&[&agents[0], &agents[1]]);
-    let size = busy(&site, &mut agents).await;
+    let entries = busy(&site, &mut agents).await;
     let (one, two) = (site.dir.path().join("one.zip"), site.dir.path().join("two.zip"));
     let exported = commands::export(&site.data(), PROJECT, &one).unwrap();
-    assert_eq!(exported.entries, size);
+    assert_eq!(exported.entries, entries);
     // Once more beside a running gateway.
     let gateway = site.run().await;
     commands::export(&site.data(), PROJECT, &two).unwrap();
@@ -107,9 +107,9 @@ async fn two_exports_are_the_same_bytes_and_hold_the_named_checkpoints() {
     assert_eq!(exported.bytes, bytes.len() as u64);
     let mut bundle = BundleReader::open(std::io::Cursor::new(bytes)).unwrap();
     bundle.check_rest().unwrap();
-    let tile = bundle.read(&format!("data/log/tile/entries/000.p/{size}")).unwrap();
-    let entries = evidence::tile::decode_entries(&tile, u16::try_from(size).unwrap()).unwrap();
-    assert_eq!(entries[0], site.genesis);
+    let tile = bundle.read(&format!("data/log/tile/entries/000.p/{entries}")).unwrap();
+    let packed = evidence::tile::decode_entries(&tile, u16::try_from(entries).unwrap()).unwrap();
+    assert_eq!(packed[0], site.genesis);
     // The checkpoint of size 2 that field 7 names, and the first after it.
     assert_eq!(exported.checkpoints, 2);
     let notes: Vec<String> =

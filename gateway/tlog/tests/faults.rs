@@ -45,25 +45,32 @@ fn life() -> (Vec<u8>, Vec<Step>) {
     (plant.genesis, steps)
 }
 
+/// How a life ended.
+struct Life {
+    head: Head,
+    entries: Vec<([u8; 32], u64, [u8; 32])>,
+    commits: usize,
+    /// Every answer, in words.
+    said: Vec<String>,
+}
+
 /// Lives the life on a store whose `n`-th commit fails; yields the end and how many commits there were.
-fn live(fault: Option<(usize, Fault)>) -> (Head, Vec<([u8; 32], u64, [u8; 32])>, usize, Vec<String>) {
+fn live(fault: Option<(usize, Fault)>) -> Life {
     let disk = Disk::new();
     let (genesis, steps) = life();
     let mut store = Faulty::new(disk.create(), fault);
     let mut commits = 0;
     let mut log = loop {
-        match Log::create(store, genesis.clone()) {
-            Ok(log) => break log,
-            Err(_) => {
-                // `import` would throw the half-made file away; here the log is looked at as it is.
-                commits += 1;
-                let mut inner = disk.open();
-                if tlog::Read::head(&mut inner).unwrap().size == 1 {
-                    break Log::open(Faulty::new(inner, None)).unwrap();
-                }
-                store = Faulty::new(inner, None);
-            }
+        if let Ok(log) = Log::create(store, genesis.clone()) {
+            break log;
         }
+        // `import` would throw the half-made file away; here the log is looked at as it is.
+        commits += 1;
+        let mut inner = disk.open();
+        if tlog::Read::head(&mut inner).unwrap().size == 1 {
+            break Log::open(Faulty::new(inner, None)).unwrap();
+        }
+        store = Faulty::new(inner, None);
     };
     let mut said = vec![];
     for step in &steps {
@@ -87,7 +94,7 @@ fn live(fault: Option<(usize, Fault)>) -> (Head, Vec<([u8; 32], u64, [u8; 32])>,
     commits += log.store().commits;
     let head = log.head();
     let entries = contents(log.store());
-    (head, entries, commits, said)
+    Life { head, entries, commits, said }
 }
 
 /// `Err(true)` when the log must be read again, `Err(false)` when nothing was written.
@@ -109,19 +116,19 @@ fn attempt_step(log: &mut Log<Faulty>, step: &Step, said: &mut Vec<String>) -> R
 
 #[test]
 fn each_commit_fails_in_each_way_and_nothing_is_lost_or_doubled() {
-    let (head, entries, commits, said) = live(None);
-    assert_eq!(head.size, 10);
-    assert!(commits >= 9, "the life has {commits} commits");
-    for n in 0..commits {
+    let whole = live(None);
+    assert_eq!(whole.head.size, 10);
+    assert!(whole.commits >= 9, "the life has {} commits", whole.commits);
+    for n in 0..whole.commits {
         for fault in [Fault::Full, Fault::Unwritten, Fault::WrittenAnyway] {
-            let (head_after, entries_after, _, said_after) = live(Some((n, fault)));
-            assert_eq!(head_after, head, "commit {n}, {fault:?}");
-            assert_eq!(entries_after, entries, "commit {n}, {fault:?}");
+            let hurt = live(Some((n, fault)));
+            assert_eq!(hurt.head, whole.head, "commit {n}, {fault:?}");
+            assert_eq!(hurt.entries, whole.entries, "commit {n}, {fault:?}");
             // An equivocation that was written anyway is acknowledged as what it is: logged already.
-            let same = said_after.iter().zip(&said).all(|(after, before)| {
+            let same = hurt.said.iter().zip(&whole.said).all(|(after, before)| {
                 after == before || (before.starts_with("second") && after.starts_with("stored"))
             });
-            assert!(same && said_after.len() == said.len(), "commit {n}, {fault:?}: {said_after:?}");
+            assert!(same && hurt.said.len() == whole.said.len(), "commit {n}, {fault:?}: {:?}", hurt.said);
         }
     }
 }
