@@ -12,9 +12,9 @@
 
 mod address;
 mod decode;
-mod driver;
 mod endpoint;
 mod feed;
+mod life;
 mod plan;
 mod session;
 mod settings;

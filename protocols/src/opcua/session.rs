@@ -1,4 +1,4 @@
-//! Opens a session: endpoint, trust, user, namespaces, subscription, monitored items; and drives it.
+//! Opens a session: endpoint, trust, user, namespaces, subscription, monitored items; and lets it run.
 //!
 //! The stack's own reconnection is never used. It would subscribe the old namespace indices at a restarted
 //! server, stop publishing (in async-opcua 0.19 a recreated subscription sends no Publish until it is
@@ -19,9 +19,9 @@ use opcua::types::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::driver::Driver;
 use super::endpoint::{choose, get_endpoints, quietly};
 use super::feed::{self, Fault, Feed, Heard, Sequence, Tally};
+use super::life::Life;
 use super::plan::{Plan, Revision};
 use super::settings::{PointConfig, Security, Settings};
 use super::source::Subscribed;
@@ -52,7 +52,7 @@ pub(super) struct Opening {
     pub clock: Arc<dyn Clock>,
 }
 
-/// A session that is being driven, before anything is subscribed.
+/// A session that is running, before anything is subscribed.
 struct Live {
     session: Arc<Session>,
     fault: Arc<Fault>,
@@ -198,13 +198,13 @@ impl Opening {
         })
         .map_err(|error| failed(&error))?;
         let (ready, opened) = oneshot::channel();
-        let driver = Driver {
+        let life = Life {
             address: self.settings.address.url.clone(),
             session: session.clone(),
             fault: fault.clone(),
             patience: self.settings.timeout,
         };
-        tokio::spawn(driver.drive(events.enter(), ready, open.clone()));
+        tokio::spawn(life.run(events.enter(), ready, open.clone()));
         let limit = self.settings.timeout * 2;
         match tokio::time::timeout(limit, opened).await {
             Ok(Ok(Ok(()))) => Ok(session),

@@ -184,9 +184,10 @@ pub(super) fn name(status: StatusCode) -> String {
 }
 
 fn describe(error: &Error) -> String {
-    let text = error.to_string();
-    let name = name(error.status());
-    if text.is_empty() || text == error.status().to_string() { name } else { format!("{name}, {text}") }
+    let (text, code) = (error.to_string(), error.status().to_string());
+    let more = text.strip_prefix(&code).map_or(text.as_str(), |rest| rest.trim_start_matches([':', ' ']));
+    let separator = if more.is_empty() { "" } else { ", " };
+    format!("{}{separator}{more}", name(error.status()))
 }
 
 #[cfg(test)]
@@ -223,7 +224,8 @@ mod tests {
     #[test]
     fn a_refusal_says_where_what_and_the_next_step() {
         let text = error(StatusCode::BadUserAccessDenied, Stage::Talking).to_string();
-        for part in ["opc.tcp://192.0.2.21:4840", "BadUserAccessDenied (0x801F0000)", "password_file"] {
+        for part in ["opc.tcp://192.0.2.21:4840", "BadUserAccessDenied (0x801F0000), seen; ", "password_file"]
+        {
             assert!(text.contains(part), "{text}");
         }
     }

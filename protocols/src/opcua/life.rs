@@ -16,7 +16,7 @@ use super::status;
 use crate::LinkError;
 
 /// Runs until the session is over or nobody wants it any more.
-pub(super) struct Driver {
+pub(super) struct Life {
     pub address: String,
     pub session: Arc<Session>,
     pub fault: Arc<Fault>,
@@ -24,9 +24,9 @@ pub(super) struct Driver {
     pub patience: Duration,
 }
 
-impl Driver {
+impl Life {
     /// `ready` hears when the session stands, or with which code it did not come to that.
-    pub(super) async fn drive(
+    pub(super) async fn run(
         self,
         events: impl Stream<Item = Result<SessionPollResult, StatusCode>>,
         ready: oneshot::Sender<Result<(), StatusCode>>,
