@@ -16,7 +16,7 @@ mod report_note;
 mod window;
 
 pub use annotation::Annotation;
-pub use audit::{Audit, AuditStep};
+pub use audit::{Audit, AuditStep, MAX_AUDITED, audited_blocks};
 pub use calendar::{Calendar, CalendarDay, DayKind, Maintenance, Order, Shift};
 pub use close::Close;
 pub use declaration::Declaration;
