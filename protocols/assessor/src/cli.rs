@@ -135,7 +135,7 @@ fn check(args: &BundleArgs) -> Result<Exit, Failure> {
     let text = if args.json {
         checked.json().map_err(|e| Failure::new(Exit::Environment, e))?
     } else {
-        checked.summary(args.lang, paint())
+        checked.summary(args.lang, Paint::for_stdout())
     };
     print(&text)?;
     Ok(checked.exit())
@@ -267,13 +267,5 @@ fn print(text: &str) -> Result<Exit, Failure> {
             Exit::Environment,
             anyhow::Error::new(e).context("cannot write to the terminal"),
         )),
-    }
-}
-
-fn paint() -> Paint {
-    if std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-        Paint::Colour
-    } else {
-        Paint::Plain
     }
 }

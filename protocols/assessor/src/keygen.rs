@@ -14,13 +14,17 @@ use crate::fresh::{self, FreshError, Readers};
 pub struct NewKey {
     /// Where the secret part lies.
     pub path: PathBuf,
-    /// The public part.
-    pub public: PublicKey,
+    public: PublicKey,
     /// Whether a passphrase protects it.
     pub encrypted: bool,
 }
 
 impl NewKey {
+    /// The public part.
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
     /// Its RFC 9679 thumbprint.
     pub fn kid(&self) -> Kid {
         self.public.kid()

@@ -16,6 +16,9 @@ pub mod roster;
 pub mod summary;
 
 pub use bundle::{CheckError, Checked, check_bundle, check_bundle_telling};
+pub use evidence::key::Alg;
 pub use exit::Exit;
-pub use genesis::{GenesisError, GenesisFiles, GenesisRequest, genesis};
+pub use genesis::{GenesisError, GenesisFiles, GenesisRequest, Prepared, genesis, prepare};
 pub use keygen::{KeygenError, NewKey, keygen};
+pub use report::Lang;
+pub use summary::Paint;

@@ -3,6 +3,7 @@
 //! names were made visible before they reach the terminal.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal;
 
 use report::Lang;
 use report::model::{Document, Finding, KpiBlock, Level, Missing, Verdict};
@@ -23,6 +24,14 @@ pub enum Paint {
     Plain,
     /// ANSI colours beside the signs.
     Colour,
+}
+
+impl Paint {
+    /// Colours for a person at a terminal who did not ask for none (`NO_COLOR`), else characters alone.
+    pub fn for_stdout() -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        if wanted && std::io::stdout().is_terminal() { Self::Colour } else { Self::Plain }
+    }
 }
 
 /// The summary, ending in a line end.

@@ -114,7 +114,7 @@ fn doubt(lang: Lang) -> Step {
              同一秒的记录对照；拔掉一根信号线，看状态是否变为“未知”；用便携电表并测 24 小时；按审\
              计程序抽取原始数据块。",
             "A wrongly mounted sensor, a wrong transformer ratio or an exchanged machine is \
-             signed just as well. Sample on site: photograph a machine's display and compare it \
+             signed just as well. Probe on site: photograph a machine's display and compare it \
              with the record of that second; pull a signal cable and see the state turn to \
              “unknown”; run a portable meter beside the fixed one for 24 hours; draw raw blocks \
              by the audit procedure.",

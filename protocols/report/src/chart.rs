@@ -54,7 +54,7 @@ pub fn definitions() -> &'static str {
 "#
 }
 
-/// The charts' own style sheet, for light, dark and paper. Eight of the hues are those of Okabe and Ito's
+/// The charts' own style sheet, for light, dark and paper. Seven of the hues are those of Okabe and Ito's
 /// palette (2008), which people with the common forms of colour blindness tell apart; having no data is
 /// always a hatching and never a hue.
 pub fn style() -> &'static str {

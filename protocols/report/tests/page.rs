@@ -88,7 +88,7 @@ fn charts() -> (String, String) {
     )
 }
 
-fn sample(lang: Lang) -> Document {
+fn document(lang: Lang) -> Document {
     let t = |zh: &str, en: &str| lang.t(zh, en).to_owned();
     let (timeline, energy) = charts();
     let verdict = |zh: &str, en: &str, level, answer: &str| Verdict {
@@ -243,7 +243,7 @@ fn sample(lang: Lang) -> Document {
 }
 
 fn page(lang: Lang) -> String {
-    html::page(&sample(lang)).unwrap()
+    html::page(&document(lang)).unwrap()
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn the_page_asks_nobody_for_anything() {
 fn a_demonstration_says_so_in_both_languages_at_both_ends() {
     for lang in [Lang::Zh, Lang::En] {
         assert_eq!(page(lang).matches("演示，不是证据 · Demonstration, not evidence").count(), 2);
-        let real = Document { demo: false, ..sample(lang) };
+        let real = Document { demo: false, ..document(lang) };
         assert!(!html::page(&real).unwrap().contains("不是证据"));
     }
 }
