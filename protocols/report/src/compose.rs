@@ -224,9 +224,9 @@ fn defect(c: Context<'_>, group: &DefectGroup) -> Finding {
     Finding {
         code: group.code.text().to_owned(),
         level: Level::Bad,
-        text: c.t(group.zh, group.en).to_owned(),
+        text: names::capital(c.t(group.zh, group.en)),
         places,
-        ask: c.t(group.ask_zh, group.ask_en).to_owned(),
+        ask: names::capital(c.t(group.ask_zh, group.ask_en)),
     }
 }
 
@@ -267,7 +267,7 @@ fn finding(c: Context<'_>, f: &verify::Finding) -> Finding {
     Finding {
         code: f.code.text().to_owned(),
         level: Level::Caution,
-        text: c.t(f.zh, f.en).to_owned(),
+        text: names::capital(c.t(f.zh, f.en)),
         places: vec![first, measured],
         ask: c
             .t(

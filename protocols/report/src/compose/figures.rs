@@ -5,6 +5,7 @@ use kpi::round::Rounding;
 use kpi::{EvidenceClass, Figure, Kpi, KpiId, Rational, Term, Undefined, definition::Unit};
 use verify::report::{Figures, KpiTable};
 
+use super::names::capital;
 use super::{Context, names};
 use crate::Lang;
 use crate::model::{Bar, Document, Fact, Head, KpiBlock, Table, TableRow};
@@ -64,11 +65,6 @@ fn block(c: Context<'_>, table: &KpiTable, kpi: &Kpi) -> KpiBlock {
         bar: bar(kpi),
         facts: facts(c, table, kpi),
     }
-}
-
-fn capital(name: &str) -> String {
-    let mut chars = name.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 fn undefined(lang: Lang, reason: Undefined) -> &'static str {

@@ -1,4 +1,4 @@
-//! A machine's display name beside its id: people know machines by name, statements by id.
+//! How names begin and which are shown: people know machines by name, statements by id.
 
 use verify::Report;
 
@@ -8,4 +8,10 @@ pub(crate) fn of(report: &Report, id: &str) -> String {
         Some(m) if !m.name.is_empty() && m.name != m.id => format!("{} ({})", m.name, m.id),
         _ => id.to_owned(),
     }
+}
+
+/// The text with its first letter as at the start of a sentence.
+pub(crate) fn capital(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
