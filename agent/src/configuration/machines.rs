@@ -93,8 +93,13 @@ pub(super) struct Reader<'a, 'd> {
     pub(super) links: &'a [LinkTable<'d>],
     pub(super) projects: &'a [String],
     pub(super) next_point: u32,
+    /// An uplink's project could not be read, so that a project may be unknown through no fault of a machine.
+    pub(super) projects_unsure: bool,
     /// Ids of the machines read so far.
     pub(super) ids: Vec<String>,
+    /// Names of points of the machine being read that cannot be used. That has been reported once; rules that
+    /// name them are not reported as well.
+    pub(super) refused: Vec<String>,
     /// Where problems of a point are reported.
     pub(super) sections: BTreeMap<PointId, Section<'d>>,
 }
@@ -117,11 +122,13 @@ impl<'d> Reader<'_, 'd> {
         let default_link = section.text("link");
         self.check_default_link(&section, default_link.as_deref());
         let profile = read_profile(&mut section);
+        self.refused.clear();
         let points = self.points(&mut section, profile.as_ref(), default_link.as_deref(), facts.rated_w);
-        let names: Vec<&str> = points.iter().map(|p| p.name.as_str()).collect();
+        let names: Vec<&str> =
+            points.iter().map(|p| &p.name).chain(&self.refused).map(String::as_str).collect();
         let power = points.iter().position(|p| p.role == Some(Role::Power));
         let state = section.section("state");
-        let rules = rules::read(&section, state, profile.as_ref(), &names, power.is_some());
+        let rules = rules::read(&section, state, profile.as_ref(), &names);
         let flag_section = section.section("flags");
         let flags = rules::read_flags(flag_section, profile.as_ref(), &names);
         section.finish();
@@ -147,6 +154,9 @@ impl<'d> Reader<'_, 'd> {
         match (section.text("project"), self.projects) {
             (Some(project), known) if known.contains(&project) => Some(project),
             (Some(project), known) => {
+                if self.projects_unsure {
+                    return None;
+                }
                 let near = nearest(&project, known.iter().map(String::as_str));
                 section.problem_near("project", format!("no [[uplink]] has the project {project:?}"), near);
                 None
@@ -192,29 +202,42 @@ impl<'d> Reader<'_, 'd> {
                         Role::ALL.map(Role::key).join(", ")
                     ),
                 };
+                self.refused.extend(near.clone());
                 table.problem_near(key, message, near);
                 continue;
             };
             let defaults = offered.iter().find(|p| p.role == key).map(|p| &p.defaults);
-            points.extend(self.point(table, key, Some(role), defaults, default_link, rated_w));
+            let point = self.point(table, key, Some(role), defaults, default_link, rated_w);
+            self.take(key, point, &mut points);
         }
         if let Some(table) = section.section("inputs") {
             for (key, _) in table.keys() {
                 if let Some(message) = bad_input_name(key, &points) {
                     table.problem(key, message);
                 } else {
-                    points.extend(self.point(&table, key, None, None, default_link, rated_w));
+                    let point = self.point(&table, key, None, None, default_link, rated_w);
+                    self.take(key, point, &mut points);
                 }
             }
         }
-        for missing in offered.iter().filter(|p| p.required && !points.iter().any(|q| q.name == p.role)) {
-            if roles.as_ref().is_some_and(|table| table.any(&missing.role).is_some()) {
-                continue;
+        // A machine with a state table of its own needs what that table names, and no more.
+        if section.any("state").is_none() {
+            for missing in offered.iter().filter(|p| p.required && !points.iter().any(|q| q.name == p.role)) {
+                if !self.refused.contains(&missing.role) {
+                    let message =
+                        format!("the profile needs the point `{}`: {}", missing.role, missing.about);
+                    section.problem("points", message);
+                }
             }
-            let message = format!("the profile needs the point `{}`: {}", missing.role, missing.about);
-            section.problem("points", message);
         }
         points
+    }
+
+    fn take(&mut self, key: &str, point: Option<Point>, points: &mut Vec<Point>) {
+        match point {
+            Some(point) => points.push(point),
+            None => self.refused.push(key.to_owned()),
+        }
     }
 
     fn point(

@@ -31,9 +31,16 @@ pub(super) fn configuration(document: &Document, beside: &Path) -> Result<Config
     if tables.is_empty() && root.any("link").is_none() {
         root.problem("link", "is missing; write at least one [[link]]");
     }
-    let projects: Vec<String> = root_projects(&uplinks);
-    let mut reader =
-        Reader { links: &tables, projects: &projects, next_point: 0, ids: vec![], sections: BTreeMap::new() };
+    let projects: Vec<String> = uplinks.iter().filter_map(|(project, _)| project.clone()).collect();
+    let mut reader = Reader {
+        links: &tables,
+        projects: &projects,
+        projects_unsure: uplinks.iter().any(|(project, _)| project.is_none()),
+        next_point: 0,
+        ids: vec![],
+        refused: vec![],
+        sections: BTreeMap::new(),
+    };
     let machine_sections = root.sections("machine");
     if machine_sections.is_empty() && root.any("machine").is_none() {
         root.problem("machine", "is missing; write at least one [[machine]]");
@@ -119,10 +126,6 @@ fn uplinks(root: &mut Section<'_>, beside: &Path) -> Vec<(Option<String>, Option
         read.push((project, uplink));
     }
     read
-}
-
-fn root_projects(uplinks: &[(Option<String>, Option<Uplink>)]) -> Vec<String> {
-    uplinks.iter().filter_map(|(project, _)| project.clone()).collect()
 }
 
 fn uplink(section: &mut Section<'_>, project: Option<String>, beside: &Path) -> Option<Uplink> {

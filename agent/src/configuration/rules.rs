@@ -18,14 +18,13 @@ pub(super) fn read(
     own: Option<Section<'_>>,
     profile: Option<&Profile>,
     names: &[&str],
-    has_power: bool,
 ) -> Vec<Rule> {
     let mut rules = vec![];
     match (own, profile) {
         (Some(table), _) => {
             for (key, _) in table.keys() {
                 let Some(node) = table.any(key) else { continue };
-                match rule(&table, key, node, names, has_power) {
+                match rule(&table, key, node, names) {
                     Ok(rule) => rules.push(rule),
                     Err(Some((message, near))) => table.problem_near(key, message, near),
                     Err(None) => {}
@@ -38,7 +37,7 @@ pub(super) fn read(
         (None, Some(profile)) => {
             for (key, node) in profile.table("state") {
                 // A point that the profile needs and the machine lacks has been reported already.
-                if let Ok(rule) = rule(machine, &key, &node, names, has_power) {
+                if let Ok(rule) = rule(machine, &key, &node, names) {
                     rules.push(rule);
                 }
             }
@@ -53,13 +52,7 @@ pub(super) fn read(
 type RuleProblem = Option<(String, Option<String>)>;
 
 /// One rule; `Err(None)` when its problems have been reported already.
-fn rule(
-    table: &Section<'_>,
-    key: &str,
-    node: &Node,
-    names: &[&str],
-    has_power: bool,
-) -> Result<Rule, RuleProblem> {
+fn rule(table: &Section<'_>, key: &str, node: &Node, names: &[&str]) -> Result<Rule, RuleProblem> {
     let Some(leaf) = Leaf::ALL.into_iter().find(|leaf| leaf.en() == key) else {
         let states = Leaf::ALL.map(Leaf::en);
         let near = nearest(key, states);
@@ -74,7 +67,7 @@ fn rule(
         Kind::Table(_) if leaf == Leaf::Unknown => {
             return Err(Some(("power cannot say that nothing is known".to_owned(), None)));
         }
-        Kind::Table(_) if !has_power => {
+        Kind::Table(_) if !names.contains(&"power") => {
             let message = "a power threshold needs the point `power` in [machine.points]".to_owned();
             return Err(Some((message, None)));
         }

@@ -98,6 +98,37 @@ fn seven_faults_are_seven_problems_each_with_its_line_and_the_nearest_right_word
 }
 
 #[test]
+fn one_fault_is_one_problem_however_much_depends_on_it() {
+    for (from, to) in [
+        ("id = \"edge-07\"", "id = \"edge 07\""),
+        ("data_dir = ", "datadir = "),
+        ("project = \"SY-2024-017\"\ngateway", "project = \"SY 2024\"\ngateway"),
+        ("registrar = \"d75a", "registrar = \"d75x"),
+        ("genesis = ", "genesys = "),
+        ("protocol = \"opcua\"", "protocol = \"opc\""),
+        ("address = \"tcp://", "address = \"tpc://"),
+        ("execution    = {", "exectuion    = {"),
+        ("mode         = { link = \"cnc-01\"", "mode         = { link = \"cnc-1\""),
+        ("feed_hold    = { link = \"hall-a-meters\"", "feed_hold    = { link = \"hall\""),
+        ("unit = 9, register", "unit = 900, register"),
+        (
+            "power        = { link = \"hall-a-meters\", unit = 3",
+            "power        = { link = \"hall-a-metres\", unit = 3",
+        ),
+        ("kind = \"press\"", "kind = \"pres\""),
+        ("rated = \"22kW\"", "rated = \"22\""),
+        ("planned_cycle = \"95s\"", "planned_cycle = \"95\""),
+        ("width = \"999999.99\"", "width = \"lots\""),
+        ("journal = \"1s\"", "journal = \"1h\""),
+    ] {
+        let found = problems(&[(from, to)]);
+        // A key that is written wrongly is an unknown key and, if it has to be there, a missing one.
+        let misspelt = from.ends_with(" = ");
+        assert_eq!(found.len(), if misspelt { 2 } else { 1 }, "{to}: {found:#?}");
+    }
+}
+
+#[test]
 fn ids_links_and_projects_must_be_known_and_single() {
     refused(
         "id = \"press-03\"",
