@@ -1,0 +1,212 @@
+//! Where tasks note how they fare, and where a status is made of it. One lock, held for moments; no task
+//! waits for another's work here.
+
+use super::cursor::Standing;
+use crate::configuration::Configuration;
+use crate::status::{LinkStatus, MachineStatus, PointStatus, ProjectStatus, Status, StoreStatus};
+use kpi::Leaf;
+use observation::{Observation, Quality, Utc, Value};
+use protocols::{Batch, LinkError};
+use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The notes of one running agent.
+#[derive(Debug)]
+pub(crate) struct Board(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    status: Status,
+    /// Machine and position there, by point id.
+    places: Vec<(usize, usize)>,
+}
+
+impl Board {
+    pub(crate) fn new(configuration: &Configuration, started: Utc) -> Self {
+        let links = configuration.links.iter().map(|l| LinkStatus {
+            id: l.id.clone(),
+            protocol: l.protocol.clone(),
+            address: l.address.clone(),
+            ..LinkStatus::default()
+        });
+        let mut places = vec![];
+        let mut machines = vec![];
+        for (m, machine) in configuration.machines.iter().enumerate() {
+            let mut points = vec![];
+            for (p, point) in machine.points.iter().enumerate() {
+                let link = configuration.links.get(point.link).map(|l| l.id.clone()).unwrap_or_default();
+                points.push(PointStatus { name: point.name.clone(), link, ..PointStatus::default() });
+                places.push((point.id, (m, p)));
+            }
+            machines.push(MachineStatus {
+                id: machine.id.clone(),
+                name: machine.name.clone(),
+                project: machine.project.clone(),
+                state: Leaf::Unknown.en().to_owned(),
+                state_zh: Leaf::Unknown.zh().to_owned(),
+                points,
+            });
+        }
+        places.sort_by_key(|(id, _)| *id);
+        let projects = configuration.uplinks.iter().map(|u| ProjectStatus {
+            project: u.project.clone(),
+            gateway: u.gateway.clone(),
+            standing: word(&Standing::Unknown).to_owned(),
+            ..ProjectStatus::default()
+        });
+        let status = Status {
+            agent: configuration.agent.id.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_ms: started.0,
+            links: links.collect(),
+            machines,
+            projects: projects.collect(),
+            store: StoreStatus {
+                statement_max: configuration.spool.max_bytes,
+                raw_max: configuration.raw.max_bytes,
+                ..StoreStatus::default()
+            },
+            ..Status::default()
+        };
+        // Point ids are given in order from 0 by the configuration, so an id is a position here.
+        Self(Mutex::new(Inner { status, places: places.into_iter().map(|(_, place)| place).collect() }))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Notes are plain values; a panic elsewhere cannot leave them half written in a harmful way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything, as of `at`.
+    pub(crate) fn status(&self, at: Utc) -> Status {
+        Status { at_ms: at.0, ..self.inner().status.clone() }
+    }
+
+    pub(crate) fn link_up(&self, link: usize, at: Utc) {
+        if let Some(link) = self.inner().status.links.get_mut(link) {
+            (link.up, link.since_ms, link.error) = (true, at.0, None);
+        }
+    }
+
+    pub(crate) fn link_failed(&self, link: usize, error: &LinkError, at: Utc, pause: Duration) {
+        if let Some(link) = self.inner().status.links.get_mut(link) {
+            if link.up || link.since_ms == 0 {
+                (link.up, link.since_ms) = (false, at.0);
+            }
+            link.error = Some(format!(
+                "{error} ({} ms 后重试 · next try in {} ms)",
+                pause.as_millis(),
+                pause.as_millis()
+            ));
+        }
+    }
+
+    pub(crate) fn link_read(&self, link: usize, batch: &Batch, at: Utc) {
+        if let Some(link) = self.inner().status.links.get_mut(link) {
+            let bad = batch.observations.iter().filter(|o| !o.quality.is_good()).count();
+            link.observations += u64::try_from(batch.observations.len()).unwrap_or(0);
+            link.bad += u64::try_from(bad).unwrap_or(0);
+            link.last_ms = at.0;
+        }
+    }
+
+    /// Notes the values of one step. Texts are rewritten in place, so that a steady state allocates nothing.
+    pub(crate) fn observed<'a>(&self, observations: impl Iterator<Item = &'a Observation>) {
+        let mut inner = self.inner();
+        let Inner { status, places } = &mut *inner;
+        for observation in observations {
+            let place = usize::try_from(observation.point.0).ok().and_then(|i| places.get(i));
+            let Some(point) = place.and_then(|(m, p)| status.machines[*m].points.get_mut(*p)) else {
+                continue;
+            };
+            point.at_ms = observation.agent_time.0;
+            match (&observation.value, observation.quality) {
+                (Some(value), quality) => {
+                    write_value(point.value.get_or_insert_default(), value);
+                    point.problem = match quality {
+                        Quality::Good => None,
+                        Quality::Uncertain(reason) | Quality::Bad(reason) => Some(reason.to_string()),
+                    };
+                }
+                (None, Quality::Bad(reason) | Quality::Uncertain(reason)) => {
+                    point.value = None;
+                    point.problem = Some(reason.to_string());
+                }
+                (None, Quality::Good) => {}
+            }
+        }
+    }
+
+    /// Notes the states of one project's machines.
+    pub(crate) fn states<'a>(&self, project: &str, states: impl Iterator<Item = (&'a str, Leaf)>) {
+        let mut inner = self.inner();
+        for (id, leaf) in states {
+            let machine = inner.status.machines.iter_mut().find(|m| m.project == project && m.id == id);
+            if let Some(machine) = machine.filter(|m| m.state != leaf.en()) {
+                leaf.en().clone_into(&mut machine.state);
+                leaf.zh().clone_into(&mut machine.state_zh);
+            }
+        }
+    }
+
+    /// Notes how keeping observations fares.
+    pub(crate) fn keeping(&self, trouble: Option<String>, lost: u64, clock_disbelieved: bool) {
+        let status = &mut self.inner().status;
+        status.trouble = trouble;
+        status.lost_observations += lost;
+        status.clock_disbelieved = clock_disbelieved;
+    }
+
+    /// Notes what the store holds.
+    pub(crate) fn store(&self, usage: &spool::Usage) {
+        let store = &mut self.inner().status.store;
+        store.statement_bytes = usage.statement_bytes;
+        store.raw_bytes = usage.raw_bytes;
+        store.journal_bytes = usage.journal_bytes;
+    }
+
+    /// Changes the notes of one project.
+    pub(crate) fn project(&self, project: &str, change: impl FnOnce(&mut ProjectStatus)) {
+        if let Some(found) = self.inner().status.projects.iter_mut().find(|p| p.project == project) {
+            change(found);
+        }
+    }
+
+    pub(crate) fn standing(&self, project: &str, standing: &Standing) {
+        self.project(project, |p| {
+            word(standing).clone_into(&mut p.standing);
+            p.detail = match standing {
+                Standing::Unknown | Standing::Fine => String::new(),
+                Standing::Waiting(d) | Standing::Refused(d) | Standing::Frozen(d) | Standing::Forked(d) => {
+                    d.clone()
+                }
+                Standing::Quarantined { seq, detail } => {
+                    seq.map_or_else(|| detail.clone(), |seq| format!("statement {seq}: {detail}"))
+                }
+            };
+        });
+    }
+}
+
+fn write_value(text: &mut String, value: &Value) {
+    text.clear();
+    // Writing to a String cannot fail.
+    let _ = match value {
+        Value::Bool(b) => write!(text, "{b}"),
+        Value::Number(n) => write!(text, "{n}"),
+        Value::Text(t) => write!(text, "{t}"),
+    };
+}
+
+fn word(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Unknown => "unknown",
+        Standing::Fine => "fine",
+        Standing::Waiting(_) => "waiting",
+        Standing::Refused(_) => "refused",
+        Standing::Frozen(_) => "frozen",
+        Standing::Quarantined { .. } => "quarantined",
+        Standing::Forked(_) => "forked",
+    }
+}

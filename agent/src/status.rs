@@ -1,0 +1,420 @@
+//! What an agent says about itself: for people on the spot, for `plumbline-agent status`, for monitoring.
+//!
+//! Nothing here is evidence. The page has no write function and is meant for the local network at most.
+
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+
+/// Everything at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Agent id.
+    pub agent: String,
+    /// Program version.
+    pub version: String,
+    /// When this was said, UTC ms.
+    pub at_ms: i64,
+    /// When the program started, UTC ms.
+    pub started_ms: i64,
+    /// The wall clock jumped implausibly; window time runs by the monotonic clock.
+    pub clock_disbelieved: bool,
+    /// Why nothing can be kept at the moment, if so.
+    pub trouble: Option<String>,
+    /// Observations lost since the start because they could not be kept.
+    pub lost_observations: u64,
+    /// Connections.
+    pub links: Vec<LinkStatus>,
+    /// Machines.
+    pub machines: Vec<MachineStatus>,
+    /// Projects.
+    pub projects: Vec<ProjectStatus>,
+    /// The store.
+    pub store: StoreStatus,
+}
+
+/// One connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkStatus {
+    /// Its id.
+    pub id: String,
+    /// Protocol.
+    pub protocol: String,
+    /// Address.
+    pub address: String,
+    /// A session stands.
+    pub up: bool,
+    /// Since when it is so, UTC ms; 0 before the first attempt has ended.
+    pub since_ms: i64,
+    /// The last failure, in words.
+    pub error: Option<String>,
+    /// Observations since the start.
+    pub observations: u64,
+    /// Of these, without a good value.
+    pub bad: u64,
+    /// When something was last read, UTC ms.
+    pub last_ms: i64,
+}
+
+/// One machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineStatus {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its project.
+    pub project: String,
+    /// The leaf state it seems to be in; not final.
+    pub state: String,
+    /// The same in Chinese.
+    pub state_zh: String,
+    /// Its points.
+    pub points: Vec<PointStatus>,
+}
+
+/// One point.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PointStatus {
+    /// Its name on the machine.
+    pub name: String,
+    /// Its link's id.
+    pub link: String,
+    /// The last value as read, without unit.
+    pub value: Option<String>,
+    /// Why there is no good value.
+    pub problem: Option<String>,
+    /// When it was last read, well or not, UTC ms; 0 if never.
+    pub at_ms: i64,
+}
+
+/// One project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectStatus {
+    /// Its id.
+    pub project: String,
+    /// Address of the gateway.
+    pub gateway: String,
+    /// One word: unknown, fine, waiting, refused, frozen, quarantined, forked.
+    pub standing: String,
+    /// More about it.
+    pub detail: String,
+    /// Number of the next statement.
+    pub next_seq: u64,
+    /// Statements that the gateway has not acknowledged.
+    pub waiting: u64,
+    /// Statements without a verified receipt.
+    pub unsealed: u64,
+    /// End of the last window that was signed, UTC s; 0 before the first.
+    pub signed_until: i64,
+    /// When the gateway last acknowledged something, UTC ms; 0 if never.
+    pub acknowledged_ms: i64,
+    /// Size of the newest checkpoint that was verified.
+    pub checkpoint_size: u64,
+    /// Its cosigned time, UTC s.
+    pub checkpoint_time: i64,
+    /// Something the log said that cannot be true.
+    pub alarm: Option<String>,
+}
+
+/// The store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreStatus {
+    /// Statements, bytes.
+    pub statement_bytes: u64,
+    /// Their limit.
+    pub statement_max: u64,
+    /// Raw blocks, bytes.
+    pub raw_bytes: u64,
+    /// Their limit.
+    pub raw_max: u64,
+    /// Journal, bytes.
+    pub journal_bytes: u64,
+}
+
+impl Status {
+    /// Whether a person should look.
+    pub fn is_well(&self) -> bool {
+        self.trouble.is_none()
+            && !self.clock_disbelieved
+            && self.links.iter().all(|l| l.up)
+            && self.projects.iter().all(|p| p.standing == "fine" && p.alarm.is_none())
+    }
+
+    /// The tables that `plumbline-agent status` prints, Chinese first.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let mut line = |text: String| {
+            out.push_str(&text);
+            out.push('\n');
+        };
+        let word = if self.is_well() { "正常 · well" } else { "请检查 · look below" };
+        line(format!("采集端 · agent {} {}: {word}", self.agent, self.version));
+        if let Some(trouble) = &self.trouble {
+            line(format!("  ! 无法存储 · cannot keep observations: {trouble}"));
+        }
+        if self.lost_observations > 0 {
+            line(format!("  ! 已丢失观测值 · observations lost since the start: {}", self.lost_observations));
+        }
+        if self.clock_disbelieved {
+            line(
+                "  ! 时钟跳变，暂按单调时钟计时 · the clock jumped; check the time service of this box"
+                    .to_owned(),
+            );
+        }
+        line("\n链路 · links".to_owned());
+        let rows: Vec<[String; 5]> = self.links.iter().map(|l| self.link_row(l)).collect();
+        line(table(["", "id", "地址 address", "自 since", "观测 read / 坏 bad"], &rows));
+        for link in &self.links {
+            if let (false, Some(error)) = (link.up, &link.error) {
+                line(format!("  ! {}: {error}", link.id));
+            }
+        }
+        line("设备 · machines".to_owned());
+        let rows: Vec<[String; 5]> = self.machines.iter().map(machine_row).collect();
+        line(table(["状态 state", "id", "名称 name", "项目 project", "坏测点 bad points"], &rows));
+        line("项目 · projects".to_owned());
+        let rows: Vec<[String; 5]> = self.projects.iter().map(project_row).collect();
+        line(table(
+            ["上传 uplink", "id", "网关 gateway", "待传 waiting / 待封 unsealed", "检查点 checkpoint"],
+            &rows,
+        ));
+        for project in &self.projects {
+            if !project.detail.is_empty() {
+                line(format!("  ! {}: {}", project.project, project.detail));
+            }
+            if let Some(alarm) = &project.alarm {
+                line(format!("  !! {}: {alarm}", project.project));
+            }
+        }
+        let s = &self.store;
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        line(format!(
+            "存储 · store: 声明 statements {} / {} MiB, 原始 raw {} / {} MiB, 日志 journal {} MiB",
+            mib(s.statement_bytes),
+            mib(s.statement_max),
+            mib(s.raw_bytes),
+            mib(s.raw_max),
+            mib(s.journal_bytes)
+        ));
+        out
+    }
+
+    fn link_row(&self, link: &LinkStatus) -> [String; 5] {
+        let state = match (link.up, link.since_ms) {
+            (true, _) => "通 up",
+            (false, 0) => "连接中 connecting",
+            (false, _) => "断 down",
+        };
+        let since = if link.since_ms == 0 { "–".to_owned() } else { ago(self.at_ms - link.since_ms) };
+        let address = format!("{} {}", link.protocol, link.address);
+        [state.to_owned(), link.id.clone(), address, since, format!("{} / {}", link.observations, link.bad)]
+    }
+
+    /// Prometheus text format, version 0.0.4.
+    pub fn metrics(&self) -> String {
+        let mut out = String::new();
+        let mut family = |name: &str, kind: &str, help: &str, values: Vec<(String, u64)>| {
+            // Writing to a String cannot fail.
+            let _ =
+                writeln!(out, "# HELP plumbline_agent_{name} {help}\n# TYPE plumbline_agent_{name} {kind}");
+            for (labels, value) in values {
+                let _ = writeln!(out, "plumbline_agent_{name}{labels} {value}");
+            }
+        };
+        let link = |l: &LinkStatus| format!("{{link=\"{}\"}}", escaped(&l.id));
+        let project = |p: &ProjectStatus| format!("{{project=\"{}\"}}", escaped(&p.project));
+        let links = |value: fn(&LinkStatus) -> u64| self.links.iter().map(|l| (link(l), value(l))).collect();
+        let projects =
+            |value: fn(&ProjectStatus) -> u64| self.projects.iter().map(|p| (project(p), value(p))).collect();
+        family("link_up", "gauge", "1 while a session stands", links(|l| u64::from(l.up)));
+        family("observations_total", "counter", "Observations since the start", links(|l| l.observations));
+        family("bad_observations_total", "counter", "Observations without a good value", links(|l| l.bad));
+        family(
+            "lost_observations_total",
+            "counter",
+            "Observations that could not be kept",
+            vec![(String::new(), self.lost_observations)],
+        );
+        family(
+            "statements_waiting",
+            "gauge",
+            "Statements the gateway has not acknowledged",
+            projects(|p| p.waiting),
+        );
+        family(
+            "statements_unsealed",
+            "gauge",
+            "Statements without a verified receipt",
+            projects(|p| p.unsealed),
+        );
+        family(
+            "uplink_fine",
+            "gauge",
+            "1 while the gateway takes statements",
+            projects(|p| u64::from(p.standing == "fine")),
+        );
+        family(
+            "alarm",
+            "gauge",
+            "1 when the log said something that cannot be true",
+            projects(|p| u64::from(p.alarm.is_some())),
+        );
+        let bytes = vec![
+            ("{what=\"statements\"}".to_owned(), self.store.statement_bytes),
+            ("{what=\"raw\"}".to_owned(), self.store.raw_bytes),
+            ("{what=\"journal\"}".to_owned(), self.store.journal_bytes),
+        ];
+        family("store_bytes", "gauge", "Bytes held on this box", bytes);
+        out
+    }
+}
+
+fn machine_row(machine: &MachineStatus) -> [String; 5] {
+    let bad: Vec<String> = machine
+        .points
+        .iter()
+        .filter_map(|p| p.problem.as_ref().map(|problem| format!("{}: {problem}", p.name)))
+        .collect();
+    let state = format!("{} {}", machine.state_zh, machine.state);
+    [state, machine.id.clone(), machine.name.clone(), machine.project.clone(), bad.join("; ")]
+}
+
+fn project_row(project: &ProjectStatus) -> [String; 5] {
+    let standing = match project.standing.as_str() {
+        "fine" => "正常 fine",
+        "waiting" => "等待 waiting",
+        "refused" => "被拒 refused",
+        "frozen" => "冻结 frozen",
+        "quarantined" => "隔离 quarantined",
+        "forked" => "分叉 forked",
+        _ => "未知 unknown",
+    };
+    [
+        standing.to_owned(),
+        project.project.clone(),
+        project.gateway.clone(),
+        format!("{} / {}", project.waiting, project.unsealed),
+        project.checkpoint_size.to_string(),
+    ]
+}
+
+fn ago(ms: i64) -> String {
+    let s = ms.max(0) / 1000;
+    match s {
+        0..=119 => format!("{s} s"),
+        120..=7199 => format!("{} min", s / 60),
+        _ => format!("{} h", s / 3600),
+    }
+}
+
+/// Label values escape backslash, quote and line feed.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// Left-aligned columns; a Chinese character takes two places of a terminal.
+fn table(head: [&str; 5], rows: &[[String; 5]]) -> String {
+    let mut widths = head.map(width);
+    for row in rows {
+        for (column, cell) in widths.iter_mut().zip(row) {
+            *column = (*column).max(width(cell));
+        }
+    }
+    let mut out = String::new();
+    let head = head.map(str::to_owned);
+    for row in std::iter::once(&head).chain(rows) {
+        out.push_str(" ");
+        for (column, cell) in widths.iter().zip(row) {
+            out.push(' ');
+            out.push_str(&printable(cell));
+            out.extend(std::iter::repeat_n(' ', column - width(cell) + 1));
+        }
+        out.truncate(out.trim_end().len());
+        out.push('\n');
+    }
+    out
+}
+
+/// Text from devices must not steer the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn width(text: &str) -> usize {
+    text.chars().map(|c| if ('\u{1100}'..'\u{ffef}').contains(&c) { 2 } else { 1 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Status {
+        let link = LinkStatus {
+            id: "hall-a".into(),
+            protocol: "modbus".into(),
+            address: "tcp://192.0.2.10:502".into(),
+            since_ms: 1_000,
+            error: Some("no answer".into()),
+            observations: 7,
+            bad: 2,
+            ..LinkStatus::default()
+        };
+        let point = PointStatus {
+            name: "power".into(),
+            problem: Some("no connection".into()),
+            ..PointStatus::default()
+        };
+        let machine = MachineStatus {
+            id: "press-03".into(),
+            name: "冲床 3 号".into(),
+            state: "UNKNOWN".into(),
+            state_zh: "未知".into(),
+            points: vec![point],
+            ..MachineStatus::default()
+        };
+        let project = ProjectStatus {
+            project: "SY\"1".into(),
+            standing: "fine".into(),
+            waiting: 3,
+            ..ProjectStatus::default()
+        };
+        Status {
+            agent: "edge-07".into(),
+            at_ms: 61_000,
+            links: vec![link],
+            machines: vec![machine],
+            projects: vec![project],
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn the_table_names_what_is_wrong_and_where() {
+        let text = status().text();
+        for want in ["look below", "hall-a: no answer", "60 s", "冲床 3 号", "power: no connection", "3 / 0"]
+        {
+            assert!(text.contains(want), "{want} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn metrics_escape_their_labels() {
+        let metrics = status().metrics();
+        assert!(metrics.contains("plumbline_agent_statements_waiting{project=\"SY\\\"1\"} 3\n"), "{metrics}");
+        assert!(metrics.contains("plumbline_agent_link_up{link=\"hall-a\"} 0\n"));
+    }
+
+    #[test]
+    fn the_json_is_read_back() {
+        let status = status();
+        let json = serde_json::to_string(&status).unwrap();
+        assert_eq!(serde_json::from_str::<Status>(&json).unwrap(), status);
+    }
+
+    #[test]
+    fn control_characters_of_a_device_do_not_reach_the_terminal() {
+        let mut status = status();
+        status.machines[0].name = "x\u{1b}[2J".into();
+        assert!(!status.text().contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,255 @@
+//! The agent's side of the gateway's interface over HTTP: one method a request, answers as types.
+//!
+//! No retries, no cursor, no belief in what is answered: that is the runtime's business.
+
+use reqwest::{Certificate, StatusCode};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
+use serde::de::DeserializeOwned;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use uplink::{ConsistencyProof, Hash, Outcome, Problem, STATEMENTS_TYPE, StreamState, path};
+
+const CONNECT: Duration = Duration::from_secs(5);
+const WHOLE_REQUEST: Duration = Duration::from_secs(30);
+/// No answer that an agent reads is longer, bytes.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// A gateway.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+/// Why there is no answer to use.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The client cannot be built.
+    #[error("the connection to {gateway} cannot be prepared: {detail}")]
+    Setup {
+        /// As configured.
+        gateway: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The certificate file cannot be used.
+    #[error("{}: no usable certificate: {detail}; check uplink.ca_file", path.display())]
+    CaFile {
+        /// As configured.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Nobody answers.
+    #[error("{url} does not answer: {detail}; statements are kept until it does")]
+    Unreachable {
+        /// The request.
+        url: String,
+        /// What was seen.
+        detail: String,
+    },
+    /// It answers no.
+    #[error("{url} answers {status}: {detail}")]
+    Refused {
+        /// The request.
+        url: String,
+        /// HTTP status.
+        status: u16,
+        /// The gateway's words.
+        detail: String,
+    },
+    /// Its answer cannot be read.
+    #[error("{url} answers something that cannot be read: {detail}")]
+    Answer {
+        /// The request.
+        url: String,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+impl Client {
+    /// Prepares a client. With a fingerprint exactly that certificate is accepted; with a CA file exactly what it
+    /// issued.
+    pub fn new(
+        gateway: &str,
+        fingerprint: Option<Hash>,
+        ca_file: Option<&PathBuf>,
+    ) -> Result<Self, ClientError> {
+        // TLS needs a provider for the whole process; a second installation is refused and harmless.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let setup = |e: &dyn std::fmt::Display| ClientError::Setup {
+            gateway: gateway.to_owned(),
+            detail: e.to_string(),
+        };
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .timeout(WHOLE_REQUEST)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(1);
+        if let Some(fingerprint) = fingerprint {
+            builder = builder.tls_backend_preconfigured(pinned(fingerprint));
+        } else if let Some(path) = ca_file {
+            let wrong =
+                |e: &dyn std::fmt::Display| ClientError::CaFile { path: path.clone(), detail: e.to_string() };
+            let pem = std::fs::read(path).map_err(|e| wrong(&e))?;
+            let certificates = Certificate::from_pem_bundle(&pem).map_err(|e| wrong(&e))?;
+            builder = builder.tls_certs_only(certificates);
+        } else {
+            // Plain HTTP on loopback; no certificate is trusted without being named.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|e| setup(&e))?;
+        Ok(Self { http, base: gateway.trim_end_matches('/').to_owned() })
+    }
+
+    /// Sends statements.
+    pub async fn push(&self, project: &str, body: Vec<u8>) -> Result<Outcome, ClientError> {
+        let url = format!("{}{}", self.base, path::statements(project));
+        let request = self.http.post(&url).header("content-type", STATEMENTS_TYPE).body(body);
+        let response = request.send().await.map_err(|e| unreachable_at(&url, &e))?;
+        let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
+        let status = response.status().as_u16();
+        let body = read(&url, response).await?;
+        Ok(Outcome::of(status, retry_after, &body))
+    }
+
+    /// Where a stream stands.
+    pub async fn stream(&self, project: &str, kid: &Hash) -> Result<StreamState, ClientError> {
+        self.json(&path::stream(project, kid)).await
+    }
+
+    /// The newest checkpoint's note; none while the log has none.
+    pub async fn checkpoint(&self, project: &str) -> Result<Option<Vec<u8>>, ClientError> {
+        self.optional(&path::checkpoint(project)).await
+    }
+
+    /// A receipt; none while the entry is not sealed.
+    pub async fn receipt(&self, project: &str, index: u64) -> Result<Option<Vec<u8>>, ClientError> {
+        self.optional(&path::receipt(project, index)).await
+    }
+
+    /// A consistency proof between two tree sizes.
+    pub async fn consistency(&self, project: &str, from: u64, to: u64) -> Result<Vec<Hash>, ClientError> {
+        let path = path::consistency(project, from, to);
+        let proof: ConsistencyProof = self.json(&path).await?;
+        if (proof.from, proof.to) == (from, to) {
+            return Ok(proof.hashes);
+        }
+        let detail = format!("a proof from {} to {} was given", proof.from, proof.to);
+        Err(ClientError::Answer { url: format!("{}{path}", self.base), detail })
+    }
+
+    async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let (url, body) = self.get(path).await?;
+        serde_json::from_slice(&body).map_err(|e| ClientError::Answer { url, detail: e.to_string() })
+    }
+
+    async fn optional(&self, path: &str) -> Result<Option<Vec<u8>>, ClientError> {
+        match self.get(path).await {
+            Ok((_, body)) => Ok(Some(body)),
+            Err(ClientError::Refused { status: 404 | 409, .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Result<(String, Vec<u8>), ClientError> {
+        let url = format!("{}{path}", self.base);
+        let response = self.http.get(&url).send().await.map_err(|e| unreachable_at(&url, &e))?;
+        let status = response.status();
+        let body = read(&url, response).await?;
+        if status == StatusCode::OK {
+            return Ok((url, body));
+        }
+        let detail = match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => problem.detail,
+            Err(_) => "no description".to_owned(),
+        };
+        Err(ClientError::Refused { url, status: status.as_u16(), detail })
+    }
+}
+
+/// Says the innermost cause, which is the one a person can act on.
+fn unreachable_at(url: &str, error: &reqwest::Error) -> ClientError {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    ClientError::Unreachable { url: url.to_owned(), detail: cause.to_string() }
+}
+
+async fn read(url: &str, mut response: reqwest::Response) -> Result<Vec<u8>, ClientError> {
+    let mut body = vec![];
+    while let Some(chunk) = response.chunk().await.map_err(|e| unreachable_at(url, &e))? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(ClientError::Answer { url: url.to_owned(), detail: "it is too long".to_owned() });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn pinned(fingerprint: Hash) -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = Arc::new(Pinned { fingerprint, provider });
+    rustls::ClientConfig::builder()
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth()
+}
+
+/// Accepts one certificate, by its SHA-256. Names and dates in it do not matter: whoever configured the
+/// fingerprint has looked at that very certificate.
+#[derive(Debug)]
+struct Pinned {
+    fingerprint: Hash,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let found = evidence::hash::sha256(end_entity);
+        if found == self.fingerprint {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let detail =
+            format!("its certificate is sha256:{}, not the one in uplink.fingerprint", hex::encode(found));
+        Err(rustls::Error::General(detail))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
