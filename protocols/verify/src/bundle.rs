@@ -139,6 +139,9 @@ impl<'t> Walk<'t> {
         let Some(checkpoint) = self.checkpoint(&mut reader)? else { return Ok(self.out) };
         self.notes(&mut reader, checkpoint.size)?;
         self.out.whole = self.entries(&mut reader, checkpoint.size, progress)?;
+        if checkpoint.size == 0 {
+            self.out.defects.file(DefectCode::GenesisMissing, CHECKPOINT, "the log is empty");
+        }
         if self.out.whole {
             self.edge(&mut reader, &checkpoint)?;
         }

@@ -20,9 +20,13 @@ pub mod plausible;
 mod presence;
 mod project;
 pub mod report;
-mod roster;
+pub mod roster;
 pub mod rows;
 mod stream;
+#[cfg(any(test, feature = "test-bundles"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 pub mod timeline;
 mod tree;
 pub mod trust;

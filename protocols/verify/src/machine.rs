@@ -1,10 +1,11 @@
 //! Everything that is gathered about one machine while the log streams by.
 
 use kpi::totals::{Hole, MachineTotals, Standing};
-use kpi::{Calendar, CounterBreak, Cuts, MachineWindow, Period, Quantity};
+use kpi::{Calendar, CounterBreak, Cuts, MachineWindow, Period, Quantity, column};
 
 use crate::plausible::{Seen, Watch};
 use crate::presence::{How, Tracker};
+use crate::roster::Rostered;
 use crate::timeline::Gatherer;
 
 /// One machine's totals and presence.
@@ -12,6 +13,8 @@ use crate::timeline::Gatherer;
 pub(crate) struct MachineState {
     pub(crate) totals: MachineTotals,
     pub(crate) tracker: Tracker,
+    /// The roster gives it an independent power point.
+    has_power: bool,
 }
 
 /// What all machines share.
@@ -43,8 +46,9 @@ pub(crate) struct Given<'a> {
 }
 
 impl MachineState {
-    pub(crate) fn new(measured: [bool; 3], asked: Option<Period>) -> Self {
-        Self { totals: MachineTotals::new(measured), tracker: Tracker::new(asked) }
+    pub(crate) fn new(own: &Rostered, asked: Option<Period>) -> Self {
+        let has_power = own.entry.columns.contains(&column::POWER_MEAN);
+        Self { totals: MachineTotals::new(own.measured), tracker: Tracker::new(asked), has_power }
     }
 
     /// Adds a window. The time that was already added, if it does not follow.
@@ -79,7 +83,8 @@ impl MachineState {
         if counted {
             let day = (given.t + shared.offset_s).div_euclid(kpi::period::DAY_S);
             let resolution_mwh = given.resolution_mwh;
-            let seen = Seen { over, window: given.window, booked: &booked, resolution_mwh };
+            let power_w = given.window.power_mean_w.filter(|_| self.has_power);
+            let seen = Seen { over, window: given.window, booked: &booked, power_w, resolution_mwh };
             shared.watch.window(place, day, &seen);
         }
         Ok(())

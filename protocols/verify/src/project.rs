@@ -136,8 +136,7 @@ impl Project {
         let asked = trust.period;
         let cuts = cuts(&genesis, asked)?;
         let roster = Roster::new(&genesis);
-        let machines =
-            roster.machines().iter().map(|m| MachineState::new(m.measured, asked)).collect::<Vec<_>>();
+        let machines = roster.machines().iter().map(|m| MachineState::new(m, asked)).collect::<Vec<_>>();
         let rated = roster.machines().iter().map(|m| m.entry.rated_w);
         let (watch, mut streams) = (Watch::new(rated), BTreeMap::<Kid, Stream>::new());
         streams.entry(header.kid).or_default().place(evidence::payload::Place::default(), &leaf);

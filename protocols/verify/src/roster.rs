@@ -78,17 +78,25 @@ impl Roster {
 
 impl Rostered {
     fn new(entry: Machine) -> Self {
-        let has = |column: u8| entry.columns.contains(&column);
-        let measured = Quantity::ALL.map(|q| has(q.column()));
-        let counts = measured[Quantity::Parts.index()] || measured[Quantity::GoodParts.index()];
-        // Class A: controller state, part count and an independent power meter; B: controller state; C: state
-        // inferred from power, which is how machines without a data interface are measured.
-        let class = match (entry.flags.digital, counts && has(column::POWER_MEAN)) {
-            (true, true) => EvidenceClass::A,
-            (true, false) => EvidenceClass::B,
-            (false, _) => EvidenceClass::C,
-        };
+        let (measured, class) = (measured(&entry), evidence_class(&entry));
         Self { entry, measured, class }
+    }
+}
+
+/// Which quantities a machine measures, in the order of [`Quantity::ALL`].
+pub fn measured(entry: &Machine) -> [bool; 3] {
+    Quantity::ALL.map(|q| entry.columns.contains(&q.column()))
+}
+
+/// How directly a machine is measured. Class A: controller state, part count and an independent power meter; B:
+/// controller state; C: state inferred from power, which is how machines without a data interface are measured.
+pub fn evidence_class(entry: &Machine) -> EvidenceClass {
+    let measured = measured(entry);
+    let counts = measured[Quantity::Parts.index()] || measured[Quantity::GoodParts.index()];
+    match (entry.flags.digital, counts && entry.columns.contains(&column::POWER_MEAN)) {
+        (true, true) => EvidenceClass::A,
+        (true, false) => EvidenceClass::B,
+        (false, _) => EvidenceClass::C,
     }
 }
 

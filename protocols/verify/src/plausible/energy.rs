@@ -83,7 +83,7 @@ pub(super) struct PowerBlock {
 
 impl PowerBlock {
     pub(super) fn window(&mut self, seen: &Seen<'_>, limits: &Thresholds) -> Option<Found> {
-        let power = seen.window.power_mean_w.and_then(|w| u128::try_from(w).ok());
+        let power = seen.power_w.and_then(|w| u128::try_from(w).ok());
         let (Some(power), Some(register)) = (power, seen.own_energy()) else {
             *self = Self::default();
             return None;

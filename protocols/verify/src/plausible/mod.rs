@@ -34,6 +34,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) over: Period,
     pub(crate) window: &'a MachineWindow,
     pub(crate) booked: &'a Booked,
+    /// Mean power in W, where the roster gives the machine an independent power point.
+    pub(crate) power_w: Option<i64>,
     /// One step of the energy register, mWh.
     pub(crate) resolution_mwh: u64,
 }

@@ -17,7 +17,7 @@ pub(super) struct IdlePower {
 
 impl IdlePower {
     pub(super) fn window(&mut self, seen: &Seen<'_>, limits: &Thresholds) -> Option<Found> {
-        let power = i128::from(seen.window.power_mean_w?);
+        let power = i128::from(seen.power_w?);
         if wholly(seen, Leaf::Idle) {
             self.idle_windows += 1;
             self.idle_sum_w += power;
