@@ -39,7 +39,9 @@ impl Cnc {
         let address = listener.local_addr().map_err(|e| e.to_string())?;
         let mut builder = ServerBuilder::new()
             .application_name("Plumbline simulated machining centre")
-            .application_uri(NAMESPACE)
+            // Not the variables' namespace: the server's own diagnostics live under this one and would answer
+            // for them.
+            .application_uri("urn:plumbline:sim:cnc:server")
             .host("127.0.0.1")
             .port(address.port())
             .pki_dir(dir)
