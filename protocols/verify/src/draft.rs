@@ -192,10 +192,9 @@ impl Draft {
     pub fn collect(&mut self, request: &[u8]) -> Result<(), DraftError> {
         let enrolment = Enrolment::open(request).map_err(|e| refused("?", &e))?;
         self.fits(&enrolment)?;
-        let mut index = self.machine.iter().map(|m| m.index + 1).max().unwrap_or(0);
-        for proposed in &enrolment.machines {
+        let first = self.machine.iter().map(|m| m.index + 1).max().unwrap_or(0);
+        for (index, proposed) in (first..).zip(&enrolment.machines) {
             self.machine.push(DraftMachine::proposed(index, &enrolment.agent, proposed));
-            index += 1;
         }
         self.agent.push(DraftAgent {
             id: enrolment.agent.clone(),

@@ -270,6 +270,7 @@ pub struct TrustSummary {
 
 /// A machine of the roster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "the roster's four independent flags")]
 pub struct MachineReport {
     /// Its index in statements.
     pub index: u32,

@@ -60,7 +60,7 @@ impl Roster {
         if machines.iter().any(|&index| self.place(index).is_none()) {
             return false;
         }
-        for (_, own) in &mut self.by_agent {
+        for own in self.by_agent.values_mut() {
             own.retain(|index| !machines.contains(index));
         }
         let own = self.by_agent.entry(agent.to_owned()).or_default();

@@ -105,18 +105,10 @@ impl Stream {
     /// The stream goes on behind the statement that the registrar accepted.
     pub(crate) fn unfreeze(&mut self, last: Option<(u64, Hash)>) {
         self.frozen = false;
-        match last {
-            Some((seq, leaf)) => {
-                let kept = usize::try_from(seq).unwrap_or(usize::MAX).min(self.leaves.len());
-                self.leaves.truncate(kept);
-                self.leaves.push(prefix(&leaf));
-                self.head = Some(leaf);
-            }
-            None => {
-                self.leaves.clear();
-                self.head = None;
-            }
-        }
+        self.head = last.map(|(_, leaf)| leaf);
+        let kept = last.map_or(0, |(seq, _)| usize::try_from(seq).unwrap_or(usize::MAX));
+        self.leaves.truncate(kept);
+        self.leaves.extend(self.head.as_ref().map(prefix));
         self.reach = None;
     }
 
@@ -147,23 +139,23 @@ mod tests {
         Place { seq, prev }
     }
 
-    fn code(placed: Placed) -> Option<DefectCode> {
+    fn code(placed: &Placed) -> Option<DefectCode> {
         match placed {
             Placed::Next => None,
-            Placed::Wrong(code, _) | Placed::Again(code, _) => Some(code),
+            Placed::Wrong(code, _) | Placed::Again(code, _) => Some(*code),
         }
     }
 
     #[test]
     fn each_way_to_leave_the_stream_has_its_code() {
         let mut s = Stream::default();
-        assert_eq!(code(s.place(at(0, None), &A)), None);
-        assert_eq!(code(s.place(at(0, None), &A)), Some(DefectCode::StreamReplay));
-        assert_eq!(code(s.place(at(1, Some(B)), &B)), Some(DefectCode::StreamPrev));
-        assert_eq!(code(s.place(at(4, Some(B)), &A)), Some(DefectCode::StreamSeq));
-        assert_eq!(code(s.place(at(3, Some(B)), &B)), Some(DefectCode::StreamSeq), "reordered");
+        assert_eq!(code(&s.place(at(0, None), &A)), None);
+        assert_eq!(code(&s.place(at(0, None), &A)), Some(DefectCode::StreamReplay));
+        assert_eq!(code(&s.place(at(1, Some(B)), &B)), Some(DefectCode::StreamPrev));
+        assert_eq!(code(&s.place(at(4, Some(B)), &A)), Some(DefectCode::StreamSeq));
+        assert_eq!(code(&s.place(at(3, Some(B)), &B)), Some(DefectCode::StreamSeq), "reordered");
         assert!(!s.frozen);
-        assert_eq!(code(s.place(at(4, Some(B)), &B)), Some(DefectCode::StreamEquivocation));
+        assert_eq!(code(&s.place(at(4, Some(B)), &B)), Some(DefectCode::StreamEquivocation));
         assert!(s.frozen);
         assert_eq!(s.next(), 5);
     }
@@ -175,7 +167,7 @@ mod tests {
         s.place(at(1, Some(A)), &A);
         s.place(at(1, Some(A)), &B);
         s.unfreeze(Some((1, B)));
-        assert_eq!(code(s.place(at(2, Some(B)), &A)), None);
+        assert_eq!(code(&s.place(at(2, Some(B)), &A)), None);
     }
 
     #[test]

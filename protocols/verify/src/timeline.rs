@@ -159,7 +159,7 @@ impl Row {
     fn double(&mut self, cell_s: i64, step_s: i64) {
         let narrow = std::mem::take(&mut self.cells);
         for (i, cell) in narrow {
-            self.cells.entry(i.div_euclid(2)).or_default().add(cell);
+            self.cells.entry(i.div_euclid(2)).or_default().add(&cell);
         }
         for (over, mwh) in std::mem::take(&mut self.spans) {
             self.energy(over, mwh, cell_s, step_s);
@@ -178,7 +178,7 @@ impl Row {
 }
 
 impl Gathered {
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: &Self) {
         for (own, others) in self.states_ms.iter_mut().zip(other.states_ms) {
             *own += others;
         }
