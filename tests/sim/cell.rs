@@ -6,8 +6,8 @@
 use super::Floor;
 use super::plant::Activity;
 use mqtt5::broker::{BrokerConfig, MqttBroker};
-use rumqttc_v4 as rumqttc;
 use rumqttc::{AsyncClient, MqttOptions, PublishOptions, QoS};
+use rumqttc_v4 as rumqttc;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::task::JoinHandle;

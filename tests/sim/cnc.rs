@@ -140,7 +140,9 @@ impl Variables {
             .into_iter()
             .map(|(id, value)| (id, DataValue::new_at(value, DateTime::now())))
             .collect();
-        let refreshed = self.nodes.set_values(self.handle.subscriptions(), values.iter().map(|(id, v)| (id, None, v.clone())));
+        let refreshed = self
+            .nodes
+            .set_values(self.handle.subscriptions(), values.iter().map(|(id, v)| (id, None, v.clone())));
         if let Err(status) = refreshed {
             tracing::warn!("the simulated machining centre could not refresh its variables: {status}");
         }

@@ -60,9 +60,15 @@ impl Service for Unit {
     fn call(&self, adu: Self::Request) -> Self::Future {
         let plant = self.floor.look();
         ready(match (adu.slave, adu.request) {
-            (1, Request::ReadHoldingRegisters(at, n)) => read(&modern(&plant.cnc), at, n).map(Response::ReadHoldingRegisters),
-            (2, Request::ReadHoldingRegisters(at, n)) => read(&modern(&plant.cell), at, n).map(Response::ReadHoldingRegisters),
-            (3, Request::ReadInputRegisters(at, n)) => read(&old(&plant.press), at, n).map(Response::ReadInputRegisters),
+            (1, Request::ReadHoldingRegisters(at, n)) => {
+                read(&modern(&plant.cnc), at, n).map(Response::ReadHoldingRegisters)
+            }
+            (2, Request::ReadHoldingRegisters(at, n)) => {
+                read(&modern(&plant.cell), at, n).map(Response::ReadHoldingRegisters)
+            }
+            (3, Request::ReadInputRegisters(at, n)) => {
+                read(&old(&plant.press), at, n).map(Response::ReadInputRegisters)
+            }
             (1..=3, _) => Err(ExceptionCode::IllegalFunction),
             _ => Err(ExceptionCode::GatewayTargetDevice),
         })

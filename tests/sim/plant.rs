@@ -54,7 +54,14 @@ const WMS_PER_WH: u64 = 3_600_000;
 impl Machine {
     /// A machine at the start of its programme, with a meter that already shows `energy_wh`.
     pub fn new(programme: Vec<Phase>, energy_wh: u64, parts: u64) -> Self {
-        Self { programme, phase: 0, in_phase_ms: 0, energy_wms: energy_wh * WMS_PER_WH, parts, good_parts: parts }
+        Self {
+            programme,
+            phase: 0,
+            in_phase_ms: 0,
+            energy_wms: energy_wh * WMS_PER_WH,
+            parts,
+            good_parts: parts,
+        }
     }
 
     /// Lets time pass.
@@ -180,7 +187,11 @@ mod tests {
 
     #[test]
     fn energy_is_power_times_time_and_parts_come_at_the_end_of_a_phase() {
-        let mut m = Machine::new(vec![phase(Activity::Producing, 3_600, 1_000, 1), phase(Activity::Idle, 400, 0, 0)], 0, 0);
+        let mut m = Machine::new(
+            vec![phase(Activity::Producing, 3_600, 1_000, 1), phase(Activity::Idle, 400, 0, 0)],
+            0,
+            0,
+        );
         m.advance(3_599);
         assert_eq!((m.parts(), m.activity()), (0, Activity::Producing));
         m.advance(1);
