@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use evidence::Hash;
 use evidence::payload::{Genesis, Machine};
 use evidence::statement::{Header, Role};
+use kpi::chain::QUANTITIES;
 use kpi::{Cuts, EvidenceClass, Period, Quantity, column};
 
 use crate::code::DefectCode;
@@ -22,7 +23,7 @@ pub(crate) struct Roster {
 #[derive(Clone, Debug)]
 pub(crate) struct Rostered {
     pub(crate) entry: Machine,
-    pub(crate) measured: [bool; 3],
+    pub(crate) measured: [bool; QUANTITIES],
     pub(crate) class: EvidenceClass,
 }
 
@@ -78,22 +79,21 @@ impl Roster {
 
 impl Rostered {
     fn new(entry: Machine) -> Self {
-        let (measured, class) = (measured(&entry), evidence_class(&entry));
-        Self { entry, measured, class }
+        Self { measured: measured(&entry), class: evidence_class(&entry), entry }
     }
 }
 
-/// Which quantities a machine measures, in the order of [`Quantity::ALL`].
-pub fn measured(entry: &Machine) -> [bool; 3] {
-    Quantity::ALL.map(|q| entry.columns.contains(&q.column()))
+/// Which quantities a machine measures, by [`Quantity::index`]: the roster's columns decide, never the data.
+pub fn measured(machine: &Machine) -> [bool; QUANTITIES] {
+    Quantity::ALL.map(|q| machine.columns.contains(&q.column()))
 }
 
-/// How directly a machine is measured. Class A: controller state, part count and an independent power meter; B:
-/// controller state; C: state inferred from power, which is how machines without a data interface are measured.
-pub fn evidence_class(entry: &Machine) -> EvidenceClass {
-    let measured = measured(entry);
+/// How directly a machine's state is measured. A: controller state, part count and an independent power meter;
+/// B: controller state; C: inferred from power, as with machines that have no data interface.
+pub fn evidence_class(machine: &Machine) -> EvidenceClass {
+    let measured = measured(machine);
     let counts = measured[Quantity::Parts.index()] || measured[Quantity::GoodParts.index()];
-    match (entry.flags.digital, counts && entry.columns.contains(&column::POWER_MEAN)) {
+    match (machine.flags.digital, counts && machine.columns.contains(&column::POWER_MEAN)) {
         (true, true) => EvidenceClass::A,
         (true, false) => EvidenceClass::B,
         (false, _) => EvidenceClass::C,
