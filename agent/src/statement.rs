@@ -9,8 +9,8 @@ use evidence::column::Column;
 use evidence::enrol::{Enrolment, ProposedMachine};
 use evidence::key::PublicKey;
 use evidence::payload::{
-    ClockClaim, EventBatch, EventCode, EventValue, Flags, Genesis, Place, RawCommitment, SeenCheckpoint,
-    WindowBatch, definitions_in_force,
+    ClockClaim, EventBatch, EventCode, EventValue, Flags, Genesis, MAX_CELLS, Place, RawCommitment,
+    SeenCheckpoint, WindowBatch, definitions_in_force,
 };
 use evidence::statement::{MAX_STATEMENT, Payload};
 use kpi::column;
@@ -69,16 +69,35 @@ pub fn next(outputs: &VecDeque<Output>, shape: &Shape, context: &Context, flush:
     if !full && !broken && !flush {
         return None;
     }
-    for count in (1..=windows.len()).rev() {
-        let taken = windows[count - 1] + 1;
-        let payload = Payload::Window(Box::new(batch(outputs.iter().take(taken), shape, context)));
-        if fits(&payload, shape) {
-            return Some(Draft { payload, outputs: taken });
-        }
+    if let Some(draft) = largest(windows.len(), |n| window_draft(outputs, windows[n - 1] + 1, shape, context))
+    {
+        return Some(draft);
     }
     // Not even one window fits beside its events, or there is none: events alone, as many as fit.
     let events = outputs.iter().take_while(|output| matches!(output, Output::Event(_))).count();
-    (1..=events).rev().find_map(|n| event_draft(outputs, n, shape, context))
+    largest(events, |n| event_draft(outputs, n, shape, context))
+}
+
+/// The draft of the largest count from 1 to `most` that fits, found by halving: more never takes less room.
+fn largest(most: usize, draft: impl Fn(usize) -> Option<Draft>) -> Option<Draft> {
+    let (mut best, mut low, mut high) = (None, 1, most);
+    // A whole batch nearly always fits.
+    let mut n = most;
+    while low <= high {
+        match draft(n) {
+            Some(found) => (best, low) = (Some(found), n + 1),
+            None => high = n - 1,
+        }
+        n = usize::midpoint(low, high);
+    }
+    best
+}
+
+fn window_draft(outputs: &VecDeque<Output>, taken: usize, shape: &Shape, context: &Context) -> Option<Draft> {
+    let batch = batch(outputs.iter().take(taken), shape, context);
+    let cells: usize = batch.columns.values().map(|column| column.values.len()).sum();
+    let payload = Payload::Window(Box::new(batch));
+    (cells <= MAX_CELLS && fits(&payload, shape)).then_some(Draft { payload, outputs: taken })
 }
 
 fn event_draft(outputs: &VecDeque<Output>, n: usize, shape: &Shape, context: &Context) -> Option<Draft> {

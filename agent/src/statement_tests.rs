@@ -103,6 +103,14 @@ fn a_batch_that_would_not_fit_carries_fewer_windows() {
 }
 
 #[test]
+fn a_batch_has_no_more_cells_than_a_reader_takes() {
+    let idle =
+        |minute: i64| window(minute, (0..100u32).map(|i| (i, MachineWindow::unknown(60_000))).collect());
+    let got = cut((0..3000).map(idle).collect(), &shape(3000, 0), true);
+    assert_eq!(got, "W2621+0 W379+0 rest 0");
+}
+
+#[test]
 fn events_that_do_not_fit_beside_a_window_go_ahead_of_it() {
     let mut outputs: VecDeque<_> = (0..60).map(|_| note(0, 1000)).collect();
     outputs.push_back(plain(0));

@@ -23,7 +23,8 @@ pub(super) struct LinkTable<'a> {
 pub(super) fn read<'a>(sections: Vec<Section<'a>>, data_dir: &Path, beside: &Path) -> Vec<LinkTable<'a>> {
     let mut links: Vec<LinkTable<'a>> = vec![];
     for mut section in sections {
-        let id = section.require_text("id", "a short name that points refer to").unwrap_or_default();
+        let id =
+            section.require("id", "a short name that points refer to", super::read::name).unwrap_or_default();
         if !id.is_empty() && links.iter().any(|link| link.id == id) {
             section.problem("id", format!("{id:?} is the id of another link already"));
         }

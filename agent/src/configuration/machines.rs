@@ -4,7 +4,7 @@ use super::links::{self, LinkTable};
 use super::points::{self, OWN_KEYS, Point, Role};
 use super::profile::{self, Profile};
 use super::quantity::{milliseconds, whole_watts};
-use super::rules;
+use super::{read, rules};
 use crate::state::{EvidenceClass, MappedPoint, Mapping, Rules};
 use config::{Section, nearest};
 use observation::PointId;
@@ -107,15 +107,15 @@ pub(super) struct Reader<'a, 'd> {
 impl<'d> Reader<'_, 'd> {
     /// Reads one machine. `None` when it has no id to go on with.
     pub(super) fn read(&mut self, mut section: Section<'d>) -> Option<Machine> {
-        let id = section.require_text("id", "the machine's name in the roster");
+        let id = section.require("id", "the machine's name in the roster", read::name);
         if let Some(id) = &id {
             if self.ids.contains(id) {
                 section.problem("id", format!("{id:?} is the id of another machine already"));
             }
             self.ids.push(id.clone());
         }
-        let name = section.require_text("name", "the machine's name for people");
-        let line = section.text("line").unwrap_or_default();
+        let name = section.require("name", "the machine's name for people", read::label);
+        let line = section.parse("line", read::label).unwrap_or_default();
         let kind = read_kind(&mut section);
         let project = self.project(&mut section);
         let facts = facts(&mut section);
@@ -321,7 +321,7 @@ fn facts(section: &mut Section<'_>) -> RosterFacts {
         numerically_controlled: section.flag("numerically_controlled").unwrap_or(false),
         digital: section.flag("digital").unwrap_or(false),
         domestic: section.flag("domestic").unwrap_or(false),
-        identity: section.text("identity"),
+        identity: section.parse("identity", read::label),
         planned_cycle_ms: section.parse("planned_cycle", milliseconds),
         theoretical_cycle_ms: section.parse("theoretical_cycle", milliseconds),
         rated_w: section.parse("rated", whole_watts),

@@ -101,12 +101,19 @@ fn required_table<'a>(root: &mut Section<'a>, key: &'static str) -> Option<Secti
 }
 
 /// Ids go into statements, paths and addresses.
-fn name(text: &str) -> Result<String, String> {
-    let good = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    if text.is_empty() || text.len() > 64 || !text.chars().all(good) {
-        return Err(format!("{text:?} must be 1 to 64 letters, digits, - _ or ."));
+pub(super) fn name(text: &str) -> Result<String, String> {
+    if evidence::statement::is_id(text) {
+        return Ok(text.to_owned());
     }
-    Ok(text.to_owned())
+    Err(format!("{text:?} must be 1 to 64 letters, digits, - _ or ., and not begin with a dot"))
+}
+
+/// What people read may be anything that fits on one line.
+pub(super) fn label(text: &str) -> Result<String, String> {
+    if text.chars().count() <= 128 && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err("must be one line of at most 128 characters".to_owned())
 }
 
 /// Uplinks with their project names; an uplink with a problem keeps its name, so that machines may refer to it.

@@ -134,6 +134,11 @@ impl Cell {
         }
     }
 
+    /// For `ms` nothing was asked: the reads that were due are missing.
+    pub(super) fn miss(&mut self, plan: &PointPlan, ms: u64) {
+        self.reads.expected = self.reads.expected.saturating_add(narrow(ms / plan.validity.interval_ms()));
+    }
+
     /// Hands out the reads counted so far.
     pub(super) fn take_reads(&mut self) -> Reads {
         std::mem::take(&mut self.reads)

@@ -260,9 +260,28 @@ impl Engine {
         for (machine, plan) in state.machines.iter_mut().zip(&self.plan.machines) {
             machine.reboot(plan, from);
         }
+        let stopped = state.timeline.reached();
         state.timeline.boot(boot.at);
+        let back = self.state.timeline.reached();
+        self.miss(stopped, back);
+        let open = self.open_window();
         self.roll(from);
+        if self.open_window() != open {
+            self.miss(stopped, back);
+        }
         self.put_out(from);
+    }
+
+    /// Nothing was asked from `stopped` to `back`: the reads that were due in the open window are missing.
+    fn miss(&mut self, stopped: i64, back: i64) {
+        let step = i64::from(self.plan.step_ms);
+        let Some(start) = self.state.windows.back().map(|w| w.start) else { return };
+        let ms = back.min(start + step) - stopped.max(start);
+        if let Ok(ms) = u64::try_from(ms) {
+            for (machine, plan) in self.state.machines.iter_mut().zip(&self.plan.machines) {
+                machine.miss(plan, ms);
+            }
+        }
     }
 
     /// Puts inputs in line by time and sees how far sessions are confirmed. News of one link stays in the order
@@ -426,7 +445,9 @@ impl Engine {
         self.schedule_age(machine);
     }
 
+    /// A value that came late may have ended before it came: it ends at once, and nothing is rewritten.
     fn schedule_expiry(&mut self, m: usize, p: usize, at: Option<Mono>) {
+        let at = at.map(|at| at.max(self.state.processed));
         let cell = &mut self.state.machines[m].cells[p];
         if let (Some(at), None) = (at, cell.due) {
             cell.due = Some(at);

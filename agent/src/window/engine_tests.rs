@@ -457,6 +457,18 @@ fn a_late_observation_counts_as_a_read_and_moves_neither_value_nor_time() {
 }
 
 #[test]
+fn a_value_that_came_too_late_to_be_valid_rewrites_nothing() {
+    let mut engine = run(press(), "0 up:meters kw=2000\n1 kw=2000\n30");
+    let late = Observation::good(PointId(POWER), Value::Number(Decimal::from(9i64)), instant(20_000));
+    let inputs = vec![Input::Observed(LinkIndex(METERS), late)];
+    engine.apply(&Record::Step { inputs, until: instant(31_000) });
+    for record in records("60\n66") {
+        engine.apply(&record);
+    }
+    assert_eq!(states(&windows(&engine)[0]), "unknown 60", "three seconds are less than the dwell");
+}
+
+#[test]
 fn an_uncertain_value_is_no_value() {
     let mut engine = run(cnc(), "0 up:cnc e=0 m=2");
     let mut doubtful =
@@ -562,6 +574,10 @@ fn a_restart_in_the_same_window_continues_it_and_a_later_one_signs_a_down() {
     assert_eq!(starts(&engine), [0, 5]);
     let down = What::Down { from: Utc(T0 + MINUTE), to: Utc(T0 + 5 * MINUTE) };
     assert!(happened(&engine).contains(&down), "{:?}", happened(&engine));
+    // Two registers polled every second: what was due while the box was off is expected, and was not read.
+    let reads: Vec<_> =
+        windows(&engine).iter().map(|w| w.reads_expected >= 100 && w.reads_good < 10).collect();
+    assert_eq!(reads, [true, true], "{:?}", windows(&engine));
     let energy: Vec<_> = windows(&engine).iter().map(|w| (w.energy.register, w.energy.quality)).collect();
     assert_eq!(energy, [(5_100_000, AmountQuality::Missing), (5_400_000, AmountQuality::Bridged)]);
 }

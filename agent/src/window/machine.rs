@@ -291,6 +291,13 @@ impl MachineState {
         }
     }
 
+    /// For `ms` nothing was asked.
+    pub(super) fn miss(&mut self, plan: &MachinePlan, ms: u64) {
+        for (cell, plan) in self.cells.iter_mut().zip(&plan.points) {
+            cell.miss(plan, ms);
+        }
+    }
+
     /// The window ends at `now`: everything gathered goes into `row`, except states, which settle later.
     pub(super) fn close(&mut self, around: &Around<'_>, now: Mono, sessions: u32, row: &mut MachineWindow) {
         let beyond = self.accrue(around, now);
