@@ -6,9 +6,9 @@
 
 mod apply;
 mod query;
+mod roster;
 mod schema;
 
-pub(crate) use apply::Roster;
 pub(crate) use query::HoleRow;
 pub(crate) use query::{MachineRow, StreamRow, WindowRow};
 pub use schema::TableDifference;
@@ -17,11 +17,13 @@ pub(crate) use schema::{TABLES, compare};
 use crate::error::StorageError;
 use crate::readers::{Readers, each_entry};
 use crate::sequencer::LogState;
+use evidence::statement;
+use roster::Roster;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tlog::{Entry, SqliteLog};
+use tlog::{Entry, Read as _, SqliteLog};
 use tokio::sync::watch;
 
 /// Entries applied in one transaction.
@@ -94,19 +96,39 @@ impl Derived {
     /// A crash before the commit leaves the tables as they were, after it at the new size; either way they go
     /// on from the log.
     fn apply(&mut self, entries: &[Entry]) -> Result<(), StorageError> {
-        let fault = |e: &dyn std::fmt::Display| StorageError::new(&self.path, "apply", e);
-        let transaction = self.connection.transaction().map_err(|e| fault(&e))?;
+        if let Err(error) = self.write(entries) {
+            // The rows are rolled back, the roster in memory may be ahead of them: it is read again.
+            self.roster = None;
+            return Err(StorageError::new(&self.path, "apply", &error));
+        }
+        tlog::kill::hit("derived.after_write");
+        Ok(())
+    }
+
+    fn write(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
         for entry in entries {
-            apply::entry(&transaction, &mut self.roster, entry).map_err(|e| fault(&e))?;
+            apply::entry(&transaction, &mut self.roster, entry)?;
         }
         if let Some(last) = entries.last() {
             // An index that SQLite gave us fits into what SQLite takes.
             let size = i64::try_from(last.index + 1).unwrap_or(i64::MAX);
-            transaction.execute("UPDATE progress SET size = ?", [size]).map_err(|e| fault(&e))?;
+            transaction.execute("UPDATE progress SET size = ?", [size])?;
         }
-        transaction.commit().map_err(|e| fault(&e))?;
-        tlog::kill::hit("derived.after_write");
-        Ok(())
+        transaction.commit()
+    }
+
+    /// The roster as it was when these tables were last written.
+    fn read_roster(&self, log: &mut SqliteLog) -> Result<Roster, StorageError> {
+        let mut roster = Roster::of(&crate::project::genesis(log)?);
+        for index in self.roster_entries()? {
+            for entry in log.entries(index, index + 1)? {
+                if let Ok(unverified) = statement::open(&entry.bytes) {
+                    roster.change(&unverified.payload);
+                }
+            }
+        }
+        Ok(roster)
     }
 
     /// Applies everything up to `size` entries.
@@ -120,7 +142,7 @@ impl Derived {
             ));
         }
         if from > 0 && self.roster.is_none() {
-            self.roster = Some(Roster::of(&crate::project::genesis(log)?));
+            self.roster = Some(self.read_roster(log)?);
         }
         let mut chunk: Vec<Entry> = Vec::with_capacity(CHUNK);
         each_entry(log, from, size, |entry| {

@@ -138,7 +138,7 @@ impl Plan {
         let genesis = first
             .ok_or_else(|| StorageError::new(Path::new(LOG), "read entry 0", &"the log has no genesis"))?;
         let mut files = BTreeMap::new();
-        for sealed in checkpoints(log, &named, newest)? {
+        for sealed in named_checkpoints(log, named.iter(), newest)? {
             files.insert(place::note(&sealed.hash()), Content::Bytes(sealed.note));
         }
         let checkpoints = files.len();
@@ -160,9 +160,9 @@ impl Plan {
 }
 
 /// Every checkpoint of ours that a window statement names, and the first after each; without the newest.
-fn checkpoints(
+pub(crate) fn named_checkpoints<'a>(
     log: &mut SqliteLog,
-    named: &BTreeSet<Hash>,
+    named: impl Iterator<Item = &'a Hash>,
     newest: &Sealed,
 ) -> Result<Vec<Sealed>, StorageError> {
     let mut found = BTreeMap::new();

@@ -1,15 +1,19 @@
 //! Key figures of a project over a period, from its derived tables, by the functions of the `kpi` crate.
 //!
 //! Whole streams go in, also what lies before and after the period: an amount needs the reading before it, and
-//! one that spans the period's end belongs to neither side alone.
+//! one that spans the period's end belongs to neither side alone. Which windows count is decided as in the
+//! assessor's program, with the checkpoints that a bundle of this moment would carry.
 
-use crate::derived::{Derived, HoleRow};
+use crate::derived::{Derived, HoleRow, WindowRow};
 use crate::error::StorageError;
+use crate::export::named_checkpoints;
 use evidence::payload::{Genesis, Machine};
 use kpi::totals::{Hole, Standing};
-use kpi::{Calendar, Cuts, EvidenceClass, Kpi, MachineTotals, Period, Scope, Subject};
+use kpi::{Calendar, Cuts, Kpi, MachineTotals, Period, Scope, Subject};
 use serde::Serialize;
 use thiserror::Error;
+use tlog::{Read as _, SqliteLog};
+use verify::roster::{evidence_class, measured};
 
 /// Windows read at a time.
 const PAGE: u32 = 4096;
@@ -44,85 +48,122 @@ pub struct Figures {
 }
 
 /// Computes every figure over `[from, to)`, UTC s; everything when absent.
-pub fn compute(
+pub(crate) fn compute(
     derived: &Derived,
+    log: &mut SqliteLog,
     genesis: &Genesis,
     from: Option<i64>,
     to: Option<i64>,
 ) -> Result<Figures, FigureError> {
-    let through = derived.progress()?;
     let mut out = Figures {
         project: genesis.project.clone(),
         verified: false,
-        through,
+        through: derived.progress()?,
         period: None,
         method: kpi::METHOD_VERSION,
         figures: vec![],
     };
     let Some((first, last)) = derived.extent(genesis.step_s.into())? else { return Ok(out) };
     let period = Period { from: from.unwrap_or(first), to: to.unwrap_or(last) };
-    let cuts = Cuts::new(genesis.step_s, genesis.utc_offset_min, &[period])
+    let mut periods: Vec<_> = genesis.periods.iter().map(|p| Period { from: p.from, to: p.to }).collect();
+    periods.push(period);
+    let cuts = Cuts::new(genesis.step_s, genesis.utc_offset_min, &periods)
         .map_err(|e| FigureError::Period(e.to_string()))?;
-    let calendar = Calendar::Always;
-    let mut totals = vec![];
-    for machine in &genesis.machines {
-        totals.push(machine_totals(derived, machine, &cuts, &calendar)?);
-    }
+    let walk = Walk { derived, cuts, calendar: Calendar::Always, judge: Judge::of(derived, log, genesis)? };
+    let totals = genesis.machines.iter().map(|m| walk.totals(m)).collect::<Result<Vec<_>, StorageError>>()?;
     let mappings: Vec<String> = genesis.machines.iter().map(|m| hex::encode(m.mapping)).collect();
-    let subjects: Vec<Subject<'_>> = genesis
-        .machines
-        .iter()
-        .zip(&totals)
-        .zip(&mappings)
+    let machines = genesis.machines.iter().zip(&totals).zip(&mappings);
+    let subjects: Vec<Subject<'_>> = machines
         .map(|((machine, totals), mapping)| Subject {
             id: &machine.id,
             totals,
             digital: machine.flags.digital,
-            class: EvidenceClass::C,
+            class: evidence_class(machine),
             mapping,
         })
         .collect();
-    let scope = Scope { period, cuts: &cuts, calendar: &calendar, statements: None };
+    let scope = Scope { period, cuts: &walk.cuts, calendar: &walk.calendar, statements: None };
     out.figures = kpi::kpis(scope, &subjects);
     out.period = Some(period);
     Ok(out)
 }
 
-fn machine_totals(
-    derived: &Derived,
-    machine: &Machine,
-    cuts: &Cuts,
-    calendar: &Calendar,
-) -> Result<MachineTotals, StorageError> {
-    let measured = kpi::Quantity::ALL.map(|quantity| machine.columns.contains(&quantity.column()));
-    let mut totals = MachineTotals::new(measured);
-    let breaks = derived.breaks(machine.index)?;
-    let mut holes = derived.holes(&machine.agent)?.into_iter().peekable();
-    let mut after = i64::MIN;
-    loop {
-        let rows = derived.windows(machine.index, after, i64::MAX, PAGE)?;
-        for row in &rows {
-            while let Some(hole) = holes.next_if(|hole| hole.from < row.t) {
-                add_hole(&mut totals, cuts, hole);
-            }
-            let none = vec![];
-            let here = breaks.get(&row.t).unwrap_or(&none);
-            let standing = Standing { counted: row.counted, opening: row.opening };
-            // Rows are unique and in order; what overlaps a signed hole is a contradiction that the
-            // verifier reports, and is left out here.
-            let _ = totals.window(cuts, calendar, row.t, &row.window, here, standing);
-        }
-        match rows.last() {
-            Some(last) if u32::try_from(rows.len()).is_ok_and(|n| n == PAGE) => after = last.t + 1,
-            _ => break,
-        }
-    }
-    holes.for_each(|hole| add_hole(&mut totals, cuts, hole));
-    Ok(totals)
+/// Whether a window came in time, by the checkpoint that attests its logging.
+struct Judge {
+    /// Sizes of checkpoints, ascending, with their times.
+    uppers: Vec<(u64, i64)>,
+    step_s: i64,
+    max_lag_s: i64,
+    tolerance_s: i64,
 }
 
-fn add_hole(totals: &mut MachineTotals, cuts: &Cuts, hole: HoleRow) {
-    let kind = if hole.loss { Hole::Loss } else { Hole::Down };
-    // As above: a hole that overlaps windows is left out.
-    let _ = totals.hole(cuts, kind, hole.from, hole.to);
+impl Judge {
+    fn of(derived: &Derived, log: &mut SqliteLog, genesis: &Genesis) -> Result<Self, StorageError> {
+        let newest = log.sealed()?;
+        let mut uppers = vec![];
+        if let Some(newest) = newest.filter(|_| genesis.operator_time_vkey.is_some()) {
+            let named = named_checkpoints(log, derived.seen()?.iter(), &newest)?;
+            uppers.extend(named.iter().map(|sealed| (sealed.size, sealed.time_s)));
+            uppers.push((newest.size, newest.time_s));
+        }
+        Ok(Self {
+            uppers,
+            step_s: genesis.step_s.into(),
+            max_lag_s: genesis.max_lag_s.into(),
+            tolerance_s: genesis.clock_tolerance_s.into(),
+        })
+    }
+
+    /// Neither late nor signed before its end. A window that nothing attests yet is taken as it is.
+    fn in_time(&self, row: &WindowRow) -> bool {
+        let at = self.uppers.partition_point(|(size, _)| *size <= row.entry);
+        let Some((_, logged)) = self.uppers.get(at) else { return true };
+        let lag = logged - (row.t + self.step_s);
+        -lag <= self.tolerance_s && lag <= self.max_lag_s
+    }
+}
+
+struct Walk<'a> {
+    derived: &'a Derived,
+    cuts: Cuts,
+    calendar: Calendar,
+    judge: Judge,
+}
+
+impl Walk<'_> {
+    fn totals(&self, machine: &Machine) -> Result<MachineTotals, StorageError> {
+        let mut totals = MachineTotals::new(measured(machine));
+        let breaks = self.derived.breaks(machine.index)?;
+        let mut holes = self.derived.holes(machine.index)?.into_iter().peekable();
+        let mut spoils = self.derived.spoils(machine.index)?.into_iter().peekable();
+        let mut after = i64::MIN;
+        loop {
+            let rows = self.derived.windows(machine.index, after, i64::MAX, PAGE)?;
+            for row in &rows {
+                while let Some(hole) = holes.next_if(|hole| hole.from < row.t) {
+                    self.add_hole(&mut totals, hole);
+                }
+                while let Some((_, quantity)) = spoils.next_if(|(entry, _)| *entry <= row.entry) {
+                    totals.spoil(quantity);
+                }
+                let here = breaks.get(&row.t).map_or(&[][..], Vec::as_slice);
+                let counted = row.counted && self.judge.in_time(row);
+                let standing = Standing { counted, opening: row.opening };
+                // Rows follow one another: what would overlap was never entered.
+                let _ = totals.window(&self.cuts, &self.calendar, row.t, &row.window, here, standing);
+            }
+            match rows.last() {
+                Some(last) if u32::try_from(rows.len()).is_ok_and(|n| n == PAGE) => after = last.t + 1,
+                _ => break,
+            }
+        }
+        holes.for_each(|hole| self.add_hole(&mut totals, hole));
+        Ok(totals)
+    }
+
+    fn add_hole(&self, totals: &mut MachineTotals, hole: HoleRow) {
+        let kind = if hole.loss { Hole::Loss } else { Hole::Down };
+        // As above.
+        let _ = totals.hole(&self.cuts, kind, hole.from, hole.to);
+    }
 }

@@ -18,7 +18,7 @@ mod derived;
 pub mod enrol;
 pub mod error;
 pub mod export;
-pub mod figures;
+mod figures;
 pub mod identity;
 pub mod import;
 pub mod init;

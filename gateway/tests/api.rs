@@ -6,17 +6,8 @@ mod support;
 
 use evidence::merkle::{verify_consistency, verify_inclusion};
 use evidence::note::{Checkpoint, VerifierKey};
-use evidence::payload::Genesis;
-use evidence::statement::{self, Payload};
-use support::{Agent, PROJECT, Running, Site, T0, definitions};
+use support::{Agent, PROJECT, Running, SetClock, Site, T0, definitions};
 use uplink::{ConsistencyProof, InclusionProof, Outcome, Problem, ProblemKind, StreamState, path};
-
-fn genesis(site: &Site) -> Genesis {
-    match statement::open(&site.genesis).unwrap().payload {
-        Payload::Genesis(genesis) => *genesis,
-        _ => unreachable!("the site's genesis is one"),
-    }
-}
 
 async fn checkpoint(gateway: &Running, log: &VerifierKey) -> (Checkpoint, Vec<u8>) {
     let (status, note) = gateway.get(&path::checkpoint(PROJECT)).await;
@@ -28,7 +19,7 @@ async fn checkpoint(gateway: &Running, log: &VerifierKey) -> (Checkpoint, Vec<u8
 async fn a_statement_is_stored_sealed_receipted_and_proven() {
     let mut agent = Agent::new(0);
     let site = Site::new(&[&agent]);
-    let (genesis, definitions) = (genesis(&site), definitions(&site.genesis));
+    let (genesis, definitions) = (site.genesis(), definitions(&site.genesis));
     let gateway = site.run().await;
     let log: VerifierKey = genesis.log_vkey.parse().unwrap();
 
@@ -80,9 +71,9 @@ async fn a_statement_is_stored_sealed_receipted_and_proven() {
 #[tokio::test]
 async fn windows_and_figures_are_served_page_by_page_from_the_derived_tables() {
     let mut agent = Agent::new(0);
-    let site = Site::new(&[&agent]);
+    let site = Site::edited(&[&agent], |draft| draft.max_lag_s = 86_400);
     let definitions = definitions(&site.genesis);
-    let gateway = site.run().await;
+    let gateway = site.run_at(&SetClock::at(T0 + 211 * 300)).await;
     let mut statements: Vec<_> = (0..210).map(|_| agent.next(&definitions)).collect();
     statements.push(agent.down());
     for part in statements.chunks(64) {

@@ -107,8 +107,9 @@ pub(crate) async fn kpis(
 ) -> Result<Json<Figures>, Refused> {
     let project = project(&app, &id).await?;
     let figures = blocking(move || {
-        let computed =
-            project.derived().with(|derived| Ok(figures::compute(derived, project.genesis(), from, to)))?;
+        let computed = project.derived().with(|derived| {
+            project.log().with(|log| Ok(figures::compute(derived, log, project.genesis(), from, to)))
+        })?;
         computed.map_err(|e| match e {
             FigureError::Period(detail) => Refused::malformed(detail),
             FigureError::Storage(e) => Refused::from(e),

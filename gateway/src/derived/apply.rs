@@ -1,44 +1,19 @@
 //! One entry of the log into the derived tables.
 //!
-//! What a statement says that cannot be (a machine of another agent, a window twice, states that do not fill
-//! the window) becomes a row of `finding` and is not applied; the log keeps it, the verifier judges it.
+//! Windows and holes are taken in the order and under the conditions of the assessor's program. What cannot be
+//! (a machine of another agent, time that was signed before, states that do not fill the window) becomes a row
+//! of `finding` and is not applied; the log keeps it, the verifier judges it.
 
+use super::roster::Roster;
 use super::schema;
-use evidence::Hash;
-use evidence::payload::{Event, EventCode, EventValue, Genesis, WindowBatch, definitions_in_force};
+use evidence::payload::{Event, EventCode, EventValue, Genesis, KeyAction, SeenCheckpoint, WindowBatch};
 use evidence::statement::{self, Header, Payload, Unverified};
 use kpi::{MachineWindow, column};
-use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
+use rusqlite::{Connection, params, params_from_iter};
 use std::collections::BTreeMap;
 use tlog::{Entry, Part};
-use verify::rows::{counter_break, rows};
+use verify::rows::{Rows, counter_break, rows};
 
-/// What the genesis fixes about windows.
-#[derive(Debug)]
-pub(crate) struct Roster {
-    step_s: u32,
-    /// Agent id and columns by machine index.
-    machines: BTreeMap<u32, String>,
-    /// Hash of the definitions in force, by agent id.
-    definitions: BTreeMap<String, Hash>,
-}
-
-impl Roster {
-    pub(crate) fn of(genesis: &Genesis) -> Self {
-        let mut mappings: BTreeMap<String, Vec<(u32, Hash)>> = BTreeMap::new();
-        for machine in &genesis.machines {
-            mappings.entry(machine.agent.clone()).or_default().push((machine.index, machine.mapping));
-        }
-        let in_force = |(agent, hashes): (String, Vec<(u32, Hash)>)| {
-            (agent, definitions_in_force(&genesis.definitions, &hashes))
-        };
-        Self {
-            step_s: genesis.step_s,
-            machines: genesis.machines.iter().map(|m| (m.index, m.agent.clone())).collect(),
-            definitions: mappings.into_iter().map(in_force).collect(),
-        }
-    }
-}
 /// Rows of one entry being written.
 struct Writer<'a> {
     connection: &'a Connection,
@@ -47,6 +22,7 @@ struct Writer<'a> {
     findings: i64,
     events: i64,
     holes: i64,
+    spoils: i64,
 }
 
 /// Applies an entry; the roster is set by entry 0.
@@ -60,21 +36,35 @@ pub(crate) fn entry(
         return Ok(());
     };
     let index = i64::try_from(entry.index).unwrap_or(i64::MAX);
-    let mut writer = Writer { connection, index, header, findings: 0, events: 0, holes: 0 };
+    let mut writer = Writer { connection, index, header, findings: 0, events: 0, holes: 0, spoils: 0 };
     writer.stream(entry)?;
     if entry.part == Part::Second {
         return writer.finding("equivocation", "a second statement under a number that was used before");
     }
+    if let Payload::Genesis(genesis) = &payload {
+        *roster = Some(Roster::of(genesis));
+        writer.roster_entry()?;
+        return writer.machines(genesis);
+    }
+    let Some(roster) = roster else { return Ok(()) };
+    if Roster::concerns(&payload) {
+        roster.change(&payload);
+        writer.roster_entry()?;
+        writer.hand_over(roster)?;
+    }
     match &payload {
-        Payload::Genesis(genesis) => {
-            *roster = Some(Roster::of(genesis));
-            writer.machines(genesis)
+        Payload::Window(batch) => writer.windows(roster, batch),
+        Payload::Event(batch) => {
+            writer.events(&batch.events)?;
+            writer.holes(roster, &batch.events, i64::MAX, true)?;
+            let unit = writer.energy_unit()?;
+            writer.breaks(roster, &batch.events, 0..0, unit)
         }
-        Payload::Window(batch) => match roster {
-            Some(roster) => writer.windows(roster, batch),
-            None => Ok(()),
-        },
-        Payload::Event(batch) => writer.events(&batch.events),
+        Payload::Key(change) if change.action == KeyAction::Unfreeze => {
+            let subject = change.subject.map(|kid| kid.0);
+            connection.execute("UPDATE stream SET frozen = 0 WHERE kid = ?", [subject])?;
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
@@ -88,7 +78,12 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn stream(&mut self, entry: &Entry) -> rusqlite::Result<()> {
+    fn roster_entry(&self) -> rusqlite::Result<()> {
+        self.connection.execute("INSERT INTO roster_entry(entry) VALUES(?)", [self.index])?;
+        Ok(())
+    }
+
+    fn stream(&self, entry: &Entry) -> rusqlite::Result<()> {
         let seq = i64::try_from(entry.seq).unwrap_or(i64::MAX);
         let frozen = entry.part == Part::Second;
         self.connection
@@ -102,7 +97,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn machines(&mut self, genesis: &Genesis) -> rusqlite::Result<()> {
+    fn machines(&self, genesis: &Genesis) -> rusqlite::Result<()> {
         let mut insert = self
             .connection
             .prepare_cached("INSERT INTO machine(machine, id, agent, name, line) VALUES(?, ?, ?, ?, ?)")?;
@@ -112,40 +107,79 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn windows(&mut self, roster: &Roster, batch: &WindowBatch) -> rusqlite::Result<()> {
-        if batch.step != roster.step_s {
-            let detail = format!("windows of {} s, the genesis says {} s", batch.step, roster.step_s);
-            return self.finding("step", &detail);
+    fn hand_over(&self, roster: &Roster) -> rusqlite::Result<()> {
+        for (machine, agent) in roster.machines() {
+            self.connection
+                .prepare_cached("UPDATE machine SET agent = ?2 WHERE machine = ?1 AND agent <> ?2")?
+                .execute(params![machine, agent])?;
         }
-        let rows = match rows(batch) {
-            Ok(rows) => rows,
-            Err(defect) => return self.finding("window", &defect.to_string()),
-        };
-        let counted = roster.definitions.get(&self.header.id) == Some(&batch.definitions);
+        Ok(())
+    }
+
+    fn windows(&mut self, roster: &mut Roster, batch: &WindowBatch) -> rusqlite::Result<()> {
+        if batch.step != roster.step_s || batch.n > roster.windows_per_statement {
+            let (step, most) = (roster.step_s, roster.windows_per_statement);
+            let detail = format!("{} windows of {} s, allowed are {most} of {step} s", batch.n, batch.step);
+            return self.finding("grid", &detail);
+        }
+        self.events(&batch.events)?;
+        self.holes(roster, &batch.events, batch.t0, true)?;
+        match rows(batch) {
+            Ok(rows) => self.rows(roster, batch, &rows)?,
+            Err(defect) => self.finding("window", &defect.to_string())?,
+        }
+        if let Some(seen) = &batch.checkpoint {
+            self.seen(seen)?;
+        }
+        self.holes(roster, &batch.events, batch.t0, false)
+    }
+
+    fn rows(&mut self, roster: &mut Roster, batch: &WindowBatch, rows: &Rows) -> rusqlite::Result<()> {
+        let counted = roster.approves(&self.header.id, &batch.definitions, batch.t0);
         if !counted {
-            self.finding("definitions", "other definitions than the genesis approves")?;
+            self.finding("definitions", "other definitions than the registrar has approved")?;
         }
-        let opening = self.end_of_windows()?.is_none();
-        let n = batch.n as usize;
-        for (machine, windows) in batch.machines.iter().zip(rows.windows.chunks(n.max(1))) {
-            if roster.machines.get(machine) == Some(&self.header.id) {
+        let opening = self.opened(batch, rows.energy_unit_mwh)?;
+        self.breaks(roster, &batch.events, batch.t0..batch.end(), rows.energy_unit_mwh)?;
+        let n = usize::try_from(batch.n).unwrap_or(usize::MAX).max(1);
+        for (machine, windows) in batch.machines.iter().zip(rows.windows.chunks(n)) {
+            if roster.owns(&self.header.id, *machine) {
                 self.machine(batch, *machine, windows, counted, opening)?;
             } else {
                 self.finding("machine", &format!("machine {machine} is not one of this agent"))?;
             }
         }
-        self.clock(batch)?;
-        self.breaks(batch, rows.energy_unit_mwh)?;
-        self.events(&batch.events)
+        Ok(())
     }
 
-    fn end_of_windows(&self) -> rusqlite::Result<Option<i64>> {
-        let found = self
+    /// Notes what a window statement says of its stream. Whether it is the stream's first.
+    fn opened(&self, batch: &WindowBatch, energy_unit_mwh: u64) -> rusqlite::Result<bool> {
+        let kid = self.header.kid.0;
+        let end: Option<i64> = self
             .connection
             .prepare_cached("SELECT windows_end FROM stream WHERE kid = ?")?
-            .query_row([self.header.kid.0], |row| row.get(0))
-            .optional()?;
-        Ok(found.flatten())
+            .query_row([kid], |row| row.get(0))?;
+        self.connection
+            .prepare_cached(
+                "UPDATE stream SET windows_end = max(coalesce(windows_end, ?2), ?2), clock_status = ?3,
+                     clock_offset_ms = ?4, energy_unit_mwh = max(energy_unit_mwh, ?5) WHERE kid = ?1",
+            )?
+            .execute(params![
+                kid,
+                batch.end(),
+                batch.clock.status as u8,
+                batch.clock.offset_ms,
+                small(energy_unit_mwh)
+            ])?;
+        Ok(end.is_none())
+    }
+
+    fn energy_unit(&self) -> rusqlite::Result<u64> {
+        let unit: i64 = self
+            .connection
+            .prepare_cached("SELECT energy_unit_mwh FROM stream WHERE kid = ?")?
+            .query_row([self.header.kid.0], |row| row.get(0))?;
+        Ok(u64::try_from(unit).unwrap_or(0))
     }
 
     fn machine(
@@ -158,43 +192,62 @@ impl Writer<'_> {
     ) -> rusqlite::Result<()> {
         let mut t = batch.t0;
         for window in windows {
-            let first = opening && t == batch.t0;
-            if !insert_window(self.connection, (machine, t, self.index), first, counted, window)? {
-                self.finding("twice", &format!("machine {machine}, window {t} was signed before"))?;
+            let (first, end) = (opening && t == batch.t0, t + i64::from(batch.step));
+            if !self.reach(machine, t, end)? {
+                return Ok(());
             }
-            t += i64::from(batch.step);
+            insert_window(self.connection, (machine, t, self.index), first, counted, window)?;
+            t = end;
         }
         self.connection
-            .prepare_cached(
-                "UPDATE machine SET last_end = ?2, last_entry = ?3
-                 WHERE machine = ?1 AND coalesce(last_end, ?2) <= ?2",
-            )?
-            .execute(params![machine, batch.end(), self.index])?;
+            .prepare_cached("UPDATE machine SET last_end = ?2, last_entry = ?3 WHERE machine = ?1")?
+            .execute(params![machine, t, self.index])?;
         Ok(())
     }
 
-    fn clock(&mut self, batch: &WindowBatch) -> rusqlite::Result<()> {
+    /// Moves the end of a machine's signed time on; `false`, with a finding, when that time was signed before.
+    fn reach(&mut self, machine: u32, from: i64, to: i64) -> rusqlite::Result<bool> {
+        let moved = self
+            .connection
+            .prepare_cached("UPDATE machine SET reach = ?3 WHERE machine = ?1 AND coalesce(reach, ?2) <= ?2")?
+            .execute(params![machine, from, to])?;
+        if moved == 0 {
+            self.finding("overlap", &format!("machine {machine}: time from {from} was signed before"))?;
+        }
+        Ok(moved == 1)
+    }
+
+    fn seen(&self, seen: &SeenCheckpoint) -> rusqlite::Result<()> {
         self.connection
-            .prepare_cached(
-                "UPDATE stream SET windows_end = max(coalesce(windows_end, ?2), ?2), clock_status = ?3,
-                     clock_offset_ms = ?4 WHERE kid = ?1",
-            )?
-            .execute(params![
-                self.header.kid.0,
-                batch.end(),
-                batch.clock.status as u8,
-                batch.clock.offset_ms
-            ])?;
+            .prepare_cached("INSERT OR IGNORE INTO seen(note, entry) VALUES(?, ?)")?
+            .execute(params![seen.note_hash, self.index])?;
         Ok(())
     }
 
-    /// Counter events as breaks of the window they fall into, in order of time.
-    fn breaks(&mut self, batch: &WindowBatch, energy_unit_mwh: u64) -> rusqlite::Result<()> {
-        let step_ms = i64::from(batch.step) * 1000;
+    /// Counter events: as breaks of the window they fall into, in order of time; those that fall into no window
+    /// of the batch spoil the machine's next difference.
+    fn breaks(
+        &mut self,
+        roster: &Roster,
+        events: &[Event],
+        windows: std::ops::Range<i64>,
+        energy_unit_mwh: u64,
+    ) -> rusqlite::Result<()> {
+        let step = i64::from(roster.step_s);
         let mut places: BTreeMap<(u32, i64), i64> = BTreeMap::new();
-        for event in &batch.events {
+        for event in events {
             let Some((machine, t_ms, found)) = counter_break(event, energy_unit_mwh) else { continue };
-            let t = t_ms.div_euclid(step_ms) * i64::from(batch.step);
+            if !roster.owns(&self.header.id, machine) {
+                continue;
+            }
+            let t = t_ms.div_euclid(step * 1000) * step;
+            if !windows.contains(&t) {
+                self.connection
+                    .prepare_cached("INSERT INTO spoil(entry, n, machine, quantity) VALUES(?, ?, ?, ?)")?
+                    .execute(params![self.index, self.spoils, machine, found.quantity.column()])?;
+                self.spoils += 1;
+                continue;
+            }
             let n = places.entry((machine, t)).or_default();
             self.connection
                 .prepare_cached(
@@ -225,28 +278,59 @@ impl Writer<'_> {
                     text_of(&event.after)
                 ])?;
             self.events += 1;
-            self.hole(event)?;
         }
         Ok(())
     }
 
-    fn hole(&mut self, event: &Event) -> rusqlite::Result<()> {
-        let Some((from_ms, to_ms)) = event.interval() else { return Ok(()) };
-        if from_ms % 1000 != 0 || to_ms % 1000 != 0 {
-            return self.finding("hole", &format!("a down or loss from {from_ms} to {to_ms} ms"));
+    /// The signed stretches without windows, those that begin before `t` or those that do not.
+    fn holes(&mut self, roster: &Roster, events: &[Event], t: i64, before: bool) -> rusqlite::Result<()> {
+        let step_ms = i64::from(roster.step_s) * 1000;
+        for event in events {
+            let Some((from_ms, to_ms)) = event.interval() else { continue };
+            let (from, to) = (from_ms.div_euclid(1000), to_ms.div_euclid(1000));
+            if (from < t) != before {
+                continue;
+            }
+            if from_ms.rem_euclid(step_ms) != 0 || to_ms.rem_euclid(step_ms) != 0 {
+                self.finding("hole", &format!("from {from_ms} to {to_ms} ms is not on the window grid"))?;
+                continue;
+            }
+            let machines = match event.machine {
+                Some(machine) => vec![machine],
+                None => roster.machines_of(&self.header.id),
+            };
+            for machine in machines {
+                self.hole(roster, machine, (from, to), event.code == EventCode::Loss)?;
+            }
         }
-        let loss = event.code == EventCode::Loss;
-        self.connection
-            .prepare_cached("INSERT INTO hole(entry, n, agent, from_s, to_s, loss) VALUES(?, ?, ?, ?, ?, ?)")?
-            .execute(params![self.index, self.holes, self.header.id, from_ms / 1000, to_ms / 1000, loss])?;
-        self.holes += 1;
+        Ok(())
+    }
+
+    fn hole(
+        &mut self,
+        roster: &Roster,
+        machine: u32,
+        (from, to): (i64, i64),
+        loss: bool,
+    ) -> rusqlite::Result<()> {
+        if !roster.owns(&self.header.id, machine) {
+            return self.finding("hole", &format!("machine {machine} is not one of this agent"));
+        }
+        if self.reach(machine, from, to)? {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO hole(entry, n, machine, from_s, to_s, loss) VALUES(?, ?, ?, ?, ?, ?)",
+                )?
+                .execute(params![self.index, self.holes, machine, from, to, loss])?;
+            self.holes += 1;
+        }
         Ok(())
     }
 }
 
-/// Event codes are small; one that did not fit would be kept apart from all that do.
-fn small(code: u64) -> i64 {
-    i64::try_from(code).unwrap_or(i64::MAX)
+/// For numbers that are small by their meaning; one that did not fit would be kept apart from all that do.
+fn small(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// An event's value for people.
@@ -262,14 +346,13 @@ fn text_of(value: &EventValue) -> String {
     }
 }
 
-/// `false` when the machine has that window already.
 fn insert_window(
     connection: &Connection,
     (machine, t, entry): (u32, i64, i64),
     opening: bool,
     counted: bool,
     window: &MachineWindow,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<()> {
     let value = |id: &u8| match *id {
         column::POWER_MEAN => window.power_mean_w,
         column::POWER_PEAK => window.power_peak_w,
@@ -277,7 +360,6 @@ fn insert_window(
     };
     let head = [Some(machine.into()), Some(t), Some(entry), Some(opening.into()), Some(counted.into())];
     let row = head.into_iter().chain(column::ALL.iter().map(value));
-    let written =
-        connection.prepare_cached(schema::INSERT_WINDOW.as_str())?.execute(params_from_iter(row))?;
-    Ok(written == 1)
+    connection.prepare_cached(schema::INSERT_WINDOW.as_str())?.execute(params_from_iter(row))?;
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::{Derived, schema};
 use crate::error::StorageError;
+use evidence::Hash;
 use kpi::{CounterBreak, MachineWindow, Quantity};
 use rusqlite::{Row, params};
 use serde::Serialize;
@@ -129,10 +130,7 @@ impl Derived {
             "SELECT t, quantity, last, first FROM counter_break WHERE machine = ? ORDER BY t, n",
             [machine],
             |row| {
-                let column: u8 = row.get(1)?;
-                let quantity = Quantity::ALL.into_iter().find(|q| q.column() == column);
-                let quantity =
-                    quantity.ok_or(rusqlite::Error::IntegralValueOutOfRange(1, i64::from(column)))?;
+                let quantity = quantity(row, 1)?;
                 Ok((row.get(0)?, CounterBreak { quantity, last: row.get(2)?, first: row.get(3)? }))
             },
         )?;
@@ -143,11 +141,29 @@ impl Derived {
         Ok(breaks)
     }
 
-    /// An agent's signed holes in order of time.
-    pub(crate) fn holes(&self, agent: &str) -> Result<Vec<HoleRow>, StorageError> {
+    /// Entries that changed the roster, in order.
+    pub(crate) fn roster_entries(&self) -> Result<Vec<u64>, StorageError> {
+        let read = |row: &Row<'_>| Ok(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0));
+        self.all("SELECT entry FROM roster_entry ORDER BY entry", [], read)
+    }
+
+    /// Hashes of the notes that window statements name.
+    pub(crate) fn seen(&self) -> Result<Vec<Hash>, StorageError> {
+        self.all("SELECT note FROM seen ORDER BY note", [], |row| row.get(0))
+    }
+
+    /// Counter breaks of a machine that no window accounts for: entry and quantity, in order of the log.
+    pub(crate) fn spoils(&self, machine: u32) -> Result<Vec<(u64, Quantity)>, StorageError> {
+        self.all("SELECT entry, quantity FROM spoil WHERE machine = ? ORDER BY entry, n", [machine], |row| {
+            Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), quantity(row, 1)?))
+        })
+    }
+
+    /// A machine's signed holes in order of time.
+    pub(crate) fn holes(&self, machine: u32) -> Result<Vec<HoleRow>, StorageError> {
         self.all(
-            "SELECT from_s, to_s, loss FROM hole WHERE agent = ? ORDER BY from_s, to_s",
-            [agent],
+            "SELECT from_s, to_s, loss FROM hole WHERE machine = ? ORDER BY from_s, to_s",
+            [machine],
             |row| Ok(HoleRow { from: row.get(0)?, to: row.get(1)?, loss: row.get(2)? }),
         )
     }
@@ -170,6 +186,12 @@ impl Derived {
     ) -> Result<Vec<T>, StorageError> {
         self.run("read", |c| c.prepare_cached(sql)?.query_map(values, read)?.collect())
     }
+}
+
+fn quantity(row: &Row<'_>, at: usize) -> rusqlite::Result<Quantity> {
+    let column: u8 = row.get(at)?;
+    let found = Quantity::ALL.into_iter().find(|q| q.column() == column);
+    found.ok_or(rusqlite::Error::IntegralValueOutOfRange(at, i64::from(column)))
 }
 
 fn machine(row: &Row<'_>) -> rusqlite::Result<MachineRow> {

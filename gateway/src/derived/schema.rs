@@ -12,13 +12,16 @@ use std::sync::LazyLock;
 pub(crate) const FORMAT: i64 = 1;
 
 /// Tables that are compared, with the columns that name a row.
-pub(crate) const TABLES: [(&str, &str); 8] = [
+pub(crate) const TABLES: [(&str, &str); 11] = [
     ("progress", "one"),
     ("machine", "machine"),
     ("stream", "kid"),
     ("window", "machine, t"),
     ("counter_break", "machine, t, n"),
     ("hole", "entry, n"),
+    ("spoil", "entry, n"),
+    ("seen", "note"),
+    ("roster_entry", "entry"),
     ("event", "entry, n"),
     ("finding", "entry, n"),
 ];
@@ -28,18 +31,24 @@ CREATE TABLE progress(one INTEGER PRIMARY KEY CHECK(one = 1), size INTEGER NOT N
 INSERT INTO progress VALUES(1, 0);
 CREATE TABLE machine(
     machine INTEGER PRIMARY KEY, id TEXT NOT NULL, agent TEXT NOT NULL, name TEXT NOT NULL,
-    line TEXT NOT NULL, last_end INTEGER, last_entry INTEGER);
+    line TEXT NOT NULL, last_end INTEGER, last_entry INTEGER, reach INTEGER);
 CREATE TABLE stream(
     kid BLOB PRIMARY KEY, role TEXT NOT NULL, id TEXT NOT NULL, statements INTEGER NOT NULL,
     last_seq INTEGER NOT NULL, last_entry INTEGER NOT NULL, frozen INTEGER NOT NULL,
-    windows_end INTEGER, clock_status INTEGER, clock_offset_ms INTEGER) WITHOUT ROWID;
+    windows_end INTEGER, clock_status INTEGER, clock_offset_ms INTEGER,
+    energy_unit_mwh INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE counter_break(
     machine INTEGER NOT NULL, t INTEGER NOT NULL, n INTEGER NOT NULL, quantity INTEGER NOT NULL,
     last INTEGER NOT NULL, first INTEGER NOT NULL, PRIMARY KEY(machine, t, n)) WITHOUT ROWID;
 CREATE TABLE hole(
-    entry INTEGER NOT NULL, n INTEGER NOT NULL, agent TEXT NOT NULL, from_s INTEGER NOT NULL,
+    entry INTEGER NOT NULL, n INTEGER NOT NULL, machine INTEGER NOT NULL, from_s INTEGER NOT NULL,
     to_s INTEGER NOT NULL, loss INTEGER NOT NULL, PRIMARY KEY(entry, n)) WITHOUT ROWID;
-CREATE INDEX hole_of ON hole(agent, from_s);
+CREATE INDEX hole_of ON hole(machine, from_s);
+CREATE TABLE spoil(
+    entry INTEGER NOT NULL, n INTEGER NOT NULL, machine INTEGER NOT NULL, quantity INTEGER NOT NULL,
+    PRIMARY KEY(entry, n)) WITHOUT ROWID;
+CREATE TABLE seen(note BLOB PRIMARY KEY, entry INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE roster_entry(entry INTEGER PRIMARY KEY);
 CREATE TABLE event(
     entry INTEGER NOT NULL, n INTEGER NOT NULL, kid BLOB NOT NULL, t_ms INTEGER NOT NULL,
     code INTEGER NOT NULL, machine INTEGER, before TEXT NOT NULL, after TEXT NOT NULL,

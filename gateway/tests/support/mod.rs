@@ -6,18 +6,40 @@ use evidence::Hash;
 use evidence::enrol::{Enrolment, ProposedMachine};
 use evidence::key::{Kid, SigningKey};
 use evidence::payload::{
-    ClockClaim, Definition, Event, EventCode, EventValue, Place, RawCommitment, SeenCheckpoint, WindowBatch,
-    definitions_in_force,
+    ClockClaim, Definition, Event, EventCode, EventValue, Genesis, Place, RawCommitment, SeenCheckpoint,
+    WindowBatch, definitions_in_force,
 };
 use evidence::statement::{self, Payload, Role};
 use gateway::{GatewayHandle, GatewayOptions, commands};
+use observation::{Clock, Instant, Mono, Utc};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use uplink::{BodyWriter, Outcome};
 
 pub const PROJECT: &str = "宁波-2026";
 pub const T0: i64 = 1_790_000_000 - 1_790_000_000 % 300;
+
+/// A clock that shows what it is set to, UTC seconds.
+pub struct SetClock(pub AtomicI64);
+
+impl SetClock {
+    pub fn at(seconds: i64) -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(seconds)))
+    }
+
+    pub fn set(&self, seconds: i64) {
+        self.0.store(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Instant {
+        Instant { utc: Utc::from_secs(self.0.load(Ordering::SeqCst)), mono: Mono(0) }
+    }
+}
 
 /// A data directory with an imported project.
 pub struct Site {
@@ -32,7 +54,12 @@ impl Site {
     }
 
     pub fn new(agents: &[&Agent]) -> Self {
-        let site = Self::draft_only(agents);
+        Self::edited(agents, |_| {})
+    }
+
+    /// With a draft that the registrar edits before signing.
+    pub fn edited(agents: &[&Agent], edit: fn(&mut verify::Draft)) -> Self {
+        let site = Self::signed(agents, edit);
         let file = site.dir.path().join("project.genesis");
         std::fs::write(&file, &site.genesis).unwrap();
         assert_eq!(commands::import(&site.data(), &file).unwrap(), PROJECT);
@@ -41,6 +68,10 @@ impl Site {
 
     /// Everything up to the signed genesis, which is not imported.
     pub fn draft_only(agents: &[&Agent]) -> Self {
+        Self::signed(agents, |_| {})
+    }
+
+    fn signed(agents: &[&Agent], edit: fn(&mut verify::Draft)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("gateway");
         commands::init(&data, Some("gateway.example"), "127.0.0.1:0".parse().unwrap()).unwrap();
@@ -50,13 +81,30 @@ impl Site {
             commands::enrol(&data, &request, 1).unwrap();
         }
         let draft = commands::create(&data, PROJECT, &[] as &[&Path]).unwrap();
-        let draft: verify::Draft = toml::from_str(&draft).unwrap();
+        let mut draft: verify::Draft = toml::from_str(&draft).unwrap();
+        edit(&mut draft);
         let registrar = SigningKey::from_seed([1; 32]);
         let genesis = draft.to_genesis(registrar.public(), "registrar", [7; 16]).unwrap();
         let payload = Payload::Genesis(Box::new(genesis));
         let genesis =
             statement::seal(&registrar, Role::Registrar, "registrar", PROJECT, T0 - 60, &payload).unwrap();
         Self { dir, genesis, registrar }
+    }
+
+    /// The genesis that was signed.
+    pub fn genesis(&self) -> Genesis {
+        match statement::open(&self.genesis).unwrap().payload {
+            Payload::Genesis(genesis) => *genesis,
+            _ => unreachable!("the site's genesis is one"),
+        }
+    }
+
+    /// Runs with a clock that the test sets.
+    pub async fn run_at(&self, clock: &Arc<SetClock>) -> Running {
+        let mut options = GatewayOptions::new(self.data());
+        options.seal_every = Some(Duration::from_millis(50));
+        options.clock = Arc::clone(clock) as Arc<dyn Clock>;
+        Running::new(gateway::run(options).await.unwrap())
     }
 
     pub async fn run(&self) -> Running {
