@@ -1,7 +1,5 @@
 //! One example of every kind of statement, with fixed keys and numbers.
 
-#![expect(clippy::unwrap_used, reason = "the examples are fixed and valid")]
-
 use evidence::column::Column;
 use evidence::key::SigningKey;
 use evidence::payload::*;
