@@ -5,7 +5,7 @@
 
 use super::Floor;
 use super::plant::Activity;
-use mqtt5::broker::{BrokerConfig, MqttBroker};
+use mqtt5::broker::{BrokerConfig, MqttBroker, StorageBackendType, StorageConfig};
 use rumqttc::{AsyncClient, MqttOptions, PublishOptions, QoS};
 use rumqttc_v4 as rumqttc;
 use std::net::SocketAddr;
@@ -30,6 +30,7 @@ impl Broker {
     pub async fn start(port: u16) -> Result<Self, String> {
         let config = BrokerConfig::new()
             .with_bind_address(SocketAddr::from(([127, 0, 0, 1], port)))
+            .with_storage(StorageConfig::new().with_backend(StorageBackendType::Memory).with_persistence(false))
             .with_sys_topics_enabled(false);
         let mut broker = MqttBroker::with_config(config).await.map_err(|e| e.to_string())?;
         let address = broker.local_addr().ok_or("the broker has no address")?;
