@@ -8,8 +8,8 @@
 //! ```text
 //!  … settled ────────── processed ───────── until
 //!        states final        │                 end of the last record
-//!        (longest dwell      the last sign of life of every
-//!         behind processed)  subscribed session
+//!        (longest dwell      a little before it, and at most the last
+//!         behind processed)  sign of life of every subscribed session
 //! ```
 //!
 //! A window is put out once it has ended before the settled moment; nothing in it can change any more.
@@ -26,6 +26,11 @@ use observation::{Mono, PointId, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
+
+/// News takes this long at most from its stamp to the journal, ms. What is older is complete, so that an answer of
+/// the last moment of a window is counted in it although it was committed with the next record. News that takes
+/// longer is not lost; it counts late.
+const ON_THE_WAY_MS: u64 = 250;
 
 /// The engine.
 #[derive(Debug)]
@@ -326,8 +331,9 @@ impl Engine {
     }
 
     fn horizon(&self) -> Mono {
-        let sessions = self.state.links.iter().filter_map(LinkState::horizon);
-        sessions.min().unwrap_or(self.state.until).min(self.state.until).max(self.state.processed)
+        let sessions = self.state.links.iter().filter_map(LinkState::horizon).min();
+        let arrived = Mono(self.state.until.0.saturating_sub(ON_THE_WAY_MS));
+        sessions.map_or(arrived, |last| last.min(arrived)).max(self.state.processed)
     }
 
     /// Works on everything up to and with `horizon`. At one moment windows end first (they are half-open), then

@@ -332,8 +332,8 @@ fn chatter_across_the_end_of_a_window_changes_nothing() {
 #[test]
 fn a_window_is_held_until_the_longest_dwell_after_its_end() {
     let polls = |until: i64| -> String { lines(0..=until, |s| format!("{s} kw=2000\n")) };
-    assert_eq!(windows(&run(press(), &format!("0 up:meters\n{}", polls(64)))).len(), 0);
-    assert_eq!(windows(&run(press(), &format!("0 up:meters\n{}", polls(65)))).len(), 1);
+    assert_eq!(windows(&run(press(), &format!("0 up:meters\n{}", polls(65)))).len(), 0);
+    assert_eq!(windows(&run(press(), &format!("0 up:meters\n{}", polls(66)))).len(), 1);
 }
 
 #[test]
@@ -466,6 +466,17 @@ fn a_value_that_came_too_late_to_be_valid_rewrites_nothing() {
         engine.apply(&record);
     }
     assert_eq!(states(&windows(&engine)[0]), "unknown 60", "three seconds are less than the dwell");
+}
+
+#[test]
+fn an_answer_of_the_last_moment_counts_in_its_window_although_it_is_committed_with_the_next_record() {
+    let mut engine = run(cnc(), "0 up:broker n=5\n59 n=6\n60");
+    let inputs = vec![input("n=7", instant(59_990))];
+    engine.apply(&Record::Step { inputs, until: instant(60_200) });
+    for record in records("61") {
+        engine.apply(&record);
+    }
+    assert_eq!(windows(&engine)[0].parts.register, 7);
 }
 
 #[test]
@@ -609,7 +620,7 @@ fn what_is_signed_is_not_made_again() {
 
 #[test]
 fn a_memory_of_another_plan_keeps_registers_and_the_end_but_not_the_open_window() {
-    let engine = run(cnc(), "0 up:meters kwh=5\n61 kwh=5\n70 kwh=6");
+    let engine = run(cnc(), "0 up:meters kwh=5\n61 kwh=5\n70 kwh=6\n71");
     let mut other = Plan::clone(&plan(cnc()));
     other.fingerprint = [9; 32];
     let Restored::OtherPlan(mut engine) =

@@ -41,8 +41,8 @@ pub enum Record {
     Step {
         /// Those of one link in the order in which they came; links in any order.
         inputs: Vec<Input>,
-        /// No input that comes later is older than this, except by accident; such a late one counts as if
-        /// it had come at this moment.
+        /// The moment of the commit. Inputs of a later record may be a little older, as they were on their way;
+        /// one that is much older counts as if it had come later than it did.
         until: Instant,
     },
 }
