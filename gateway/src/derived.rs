@@ -31,7 +31,7 @@ const CHUNK: usize = 256;
 
 /// The derived tables, opened to write or to read.
 #[derive(Debug)]
-pub struct Derived {
+pub(crate) struct Derived {
     connection: Connection,
     path: PathBuf,
     /// Known once entry 0 was applied or read back.

@@ -21,7 +21,7 @@ const PAGE: u32 = 4096;
 /// Why there are no figures.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum FigureError {
+pub(crate) enum FigureError {
     /// The period cannot be answered.
     #[error("{0}")]
     Period(String),
@@ -32,19 +32,19 @@ pub enum FigureError {
 
 /// Figures of a project.
 #[derive(Debug, Serialize)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// The project.
-    pub project: String,
+    pub(crate) project: String,
     /// These figures were not verified: they are the gateway's own reading of its log.
-    pub verified: bool,
+    pub(crate) verified: bool,
     /// Entries of the log that they rest on.
-    pub through: u64,
+    pub(crate) through: u64,
     /// The period; absent while there is no window.
-    pub period: Option<Period>,
+    pub(crate) period: Option<Period>,
     /// Method version of the arithmetic.
-    pub method: &'static str,
+    pub(crate) method: &'static str,
     /// The figures.
-    pub figures: Vec<Kpi>,
+    pub(crate) kpis: Vec<Kpi>,
 }
 
 /// Computes every figure over `[from, to)`, UTC s; everything when absent.
@@ -61,7 +61,7 @@ pub(crate) fn compute(
         through: derived.progress()?,
         period: None,
         method: kpi::METHOD_VERSION,
-        figures: vec![],
+        kpis: vec![],
     };
     let Some((first, last)) = derived.extent(genesis.step_s.into())? else { return Ok(out) };
     let period = Period { from: from.unwrap_or(first), to: to.unwrap_or(last) };
@@ -71,19 +71,19 @@ pub(crate) fn compute(
         .map_err(|e| FigureError::Period(e.to_string()))?;
     let walk = Walk { derived, cuts, calendar: Calendar::Always, judge: Judge::of(derived, log, genesis)? };
     let totals = genesis.machines.iter().map(|m| walk.totals(m)).collect::<Result<Vec<_>, StorageError>>()?;
-    let mappings: Vec<String> = genesis.machines.iter().map(|m| hex::encode(m.mapping)).collect();
-    let machines = genesis.machines.iter().zip(&totals).zip(&mappings);
+    let mappings = derived.mappings()?;
+    let machines = genesis.machines.iter().zip(&totals);
     let subjects: Vec<Subject<'_>> = machines
-        .map(|((machine, totals), mapping)| Subject {
+        .map(|(machine, totals)| Subject {
             id: &machine.id,
             totals,
             digital: machine.flags.digital,
             class: evidence_class(machine),
-            mapping,
+            mapping: mappings.get(&machine.index).map_or("", String::as_str),
         })
         .collect();
     let scope = Scope { period, cuts: &walk.cuts, calendar: &walk.calendar, statements: None };
-    out.figures = kpi::kpis(scope, &subjects);
+    out.kpis = kpi::kpis(scope, &subjects);
     out.period = Some(period);
     Ok(out)
 }

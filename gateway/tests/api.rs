@@ -101,7 +101,7 @@ async fn windows_and_figures_are_served_page_by_page_from_the_derived_tables() {
     let figures = gateway.json(&kpis).await;
     assert_eq!(figures["verified"], false);
     assert_eq!(figures["through"], 212);
-    let energy = figures["figures"].as_array().unwrap().iter().find(|f| f["numerator"]["unit"] == "mWh");
+    let energy = figures["kpis"].as_array().unwrap().iter().find(|f| f["numerator"]["unit"] == "mWh");
     let energy = &energy.unwrap()["value"];
     // The first window's end opens the sum: 1 049 windows of 10 Wh.
     assert_eq!(energy["lower"], energy["upper"], "{energy}");

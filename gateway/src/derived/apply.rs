@@ -42,15 +42,15 @@ pub(crate) fn entry(
         return writer.finding("equivocation", "a second statement under a number that was used before");
     }
     if let Payload::Genesis(genesis) = &payload {
-        *roster = Some(Roster::of(genesis));
+        writer.machines(genesis)?;
         writer.roster_entry()?;
-        return writer.machines(genesis);
+        return writer.roster_changed(roster.insert(Roster::of(genesis)));
     }
     let Some(roster) = roster else { return Ok(()) };
     if Roster::concerns(&payload) {
         roster.change(&payload);
         writer.roster_entry()?;
-        writer.hand_over(roster)?;
+        writer.roster_changed(roster)?;
     }
     match &payload {
         Payload::Window(batch) => writer.windows(roster, batch),
@@ -107,11 +107,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn hand_over(&self, roster: &Roster) -> rusqlite::Result<()> {
-        for (machine, agent) in roster.machines() {
+    fn roster_changed(&self, roster: &Roster) -> rusqlite::Result<()> {
+        for (machine, agent, mapping) in roster.machines() {
             self.connection
-                .prepare_cached("UPDATE machine SET agent = ?2 WHERE machine = ?1 AND agent <> ?2")?
-                .execute(params![machine, agent])?;
+                .prepare_cached("UPDATE machine SET agent = ?2, mapping = ?3 WHERE machine = ?1")?
+                .execute(params![machine, agent, mapping])?;
         }
         Ok(())
     }

@@ -147,6 +147,14 @@ impl Derived {
         self.all("SELECT entry FROM roster_entry ORDER BY entry", [], read)
     }
 
+    /// The newest approved mapping of every machine, hex.
+    pub(crate) fn mappings(&self) -> Result<BTreeMap<u32, String>, StorageError> {
+        let rows = self.all("SELECT machine, mapping FROM machine WHERE mapping IS NOT NULL", [], |row| {
+            Ok((row.get(0)?, hex::encode(row.get::<_, [u8; 32]>(1)?)))
+        })?;
+        Ok(rows.into_iter().collect())
+    }
+
     /// Hashes of the notes that window statements name.
     pub(crate) fn seen(&self) -> Result<Vec<Hash>, StorageError> {
         self.all("SELECT note FROM seen ORDER BY note", [], |row| row.get(0))

@@ -88,9 +88,12 @@ impl Roster {
         self.machines.iter().filter(|(_, owner)| *owner == agent).map(|(machine, _)| *machine).collect()
     }
 
-    /// Every machine with its agent.
-    pub(crate) fn machines(&self) -> impl Iterator<Item = (u32, &str)> {
-        self.machines.iter().map(|(machine, agent)| (*machine, agent.as_str()))
+    /// Every machine with its agent and the newest mapping that was approved for it.
+    pub(crate) fn machines(&self) -> impl Iterator<Item = (u32, &str, Option<Hash>)> {
+        let newest = self.sets.last().map(|(_, mappings)| mappings);
+        self.machines.iter().map(move |(machine, agent)| {
+            (*machine, agent.as_str(), newest.and_then(|mappings| mappings.get(machine)).copied())
+        })
     }
 
     /// Whether an agent's windows from `t0` on may rest on the definitions of this hash. A set stays approved

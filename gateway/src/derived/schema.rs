@@ -31,7 +31,7 @@ CREATE TABLE progress(one INTEGER PRIMARY KEY CHECK(one = 1), size INTEGER NOT N
 INSERT INTO progress VALUES(1, 0);
 CREATE TABLE machine(
     machine INTEGER PRIMARY KEY, id TEXT NOT NULL, agent TEXT NOT NULL, name TEXT NOT NULL,
-    line TEXT NOT NULL, last_end INTEGER, last_entry INTEGER, reach INTEGER);
+    line TEXT NOT NULL, mapping BLOB, last_end INTEGER, last_entry INTEGER, reach INTEGER);
 CREATE TABLE stream(
     kid BLOB PRIMARY KEY, role TEXT NOT NULL, id TEXT NOT NULL, statements INTEGER NOT NULL,
     last_seq INTEGER NOT NULL, last_entry INTEGER NOT NULL, frozen INTEGER NOT NULL,

@@ -122,14 +122,29 @@ pub struct Agent {
     pub seq: u64,
     pub prev: Option<Hash>,
     pub t: i64,
+    /// Events of the next window statement.
+    pub events: Vec<Event>,
+    /// Text of its state mapping.
+    pub mapping: String,
+    /// What its energy register shows at `t`, Wh.
+    pub register: i64,
 }
 
 impl Agent {
     /// The agent of machine number `machine` (0 for the first enrolled by name).
     pub fn new(machine: u32) -> Self {
         let seed = u8::try_from(machine + 10).unwrap();
-        let id = format!("box-{machine}");
-        Self { key: SigningKey::from_seed([seed; 32]), id, machine, seq: 0, prev: None, t: T0 }
+        Self {
+            key: SigningKey::from_seed([seed; 32]),
+            id: format!("box-{machine}"),
+            machine,
+            seq: 0,
+            prev: None,
+            t: T0,
+            events: vec![],
+            mapping: format!("state rules of m{machine}"),
+            register: 0,
+        }
     }
 
     pub fn kid(&self) -> Kid {
@@ -137,7 +152,7 @@ impl Agent {
     }
 
     fn mapping(&self) -> Definition {
-        Definition::new(format!("mapping/m{}", self.machine), format!("state rules of m{}", self.machine))
+        Definition::new(format!("mapping/m{}", self.machine), self.mapping.clone())
     }
 
     pub fn enrolment(&self) -> Vec<u8> {
@@ -170,7 +185,6 @@ impl Agent {
         definitions: &[Definition],
     ) -> Vec<u8> {
         let column = |exponent, values| evidence::column::Column { exponent, values };
-        let first = (self.t - T0) / 60 * 10;
         let batch = WindowBatch {
             place: Place { seq: self.seq, prev: self.prev },
             boot_epoch: 1,
@@ -183,7 +197,7 @@ impl Agent {
             columns: BTreeMap::from([
                 (1, column(0, vec![60_000 - producing_ms; 5])),
                 (5, column(0, vec![producing_ms; 5])),
-                (10, column(0, (1..=5).map(|w| first + w * 10).collect())),
+                (10, column(0, (1..=5).map(|w| self.register + w * 10).collect())),
                 (11, column(0, vec![1; 5])),
                 (16, column(0, vec![60; 5])),
                 (17, column(0, vec![60; 5])),
@@ -191,7 +205,7 @@ impl Agent {
             ]),
             raw: RawCommitment::default(),
             definitions: definitions_in_force(definitions, &[(self.machine, self.mapping().hash)]),
-            events: vec![],
+            events: self.events.clone(),
         };
         self.seal(&Payload::Window(Box::new(batch)))
     }
@@ -216,6 +230,7 @@ impl Agent {
             events: vec![event],
         }));
         self.advance(&bytes);
+        self.register -= 50;
         bytes
     }
 
@@ -223,6 +238,8 @@ impl Agent {
         self.seq += 1;
         self.prev = Some(evidence::hash::leaf(bytes));
         self.t += 300;
+        self.register += 50;
+        self.events.clear();
     }
 
     pub fn next(&mut self, definitions: &[Definition]) -> Vec<u8> {
