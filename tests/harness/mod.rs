@@ -1,4 +1,8 @@
-//! Around real processes: where the foreign peers are, and programs that are waited for and never left behind.
+//! Around real processes: where the foreign peers are, programs that are waited for and never left behind, a
+//! whole chain of them, and what its log holds afterwards.
 
+pub mod chain;
+pub mod forger;
+pub mod logged;
 pub mod peers;
 pub mod process;

@@ -12,7 +12,8 @@ pub fn root() -> PathBuf {
 /// # Panics
 /// When it is not installed, with the command that installs it.
 pub fn python() -> PathBuf {
-    let path = std::env::var_os("PLUMBLINE_PYTHON").map_or_else(|| root().join("target/peers/bin/python"), PathBuf::from);
+    let path = std::env::var_os("PLUMBLINE_PYTHON")
+        .map_or_else(|| root().join("target/peers/bin/python"), PathBuf::from);
     assert!(path.exists(), "{} is missing; `bash tests/run` installs it", path.display());
     path
 }
@@ -24,6 +25,9 @@ pub fn python() -> PathBuf {
 pub fn program(name: &str, package: &str) -> PathBuf {
     let places = ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin"];
     let found = places.iter().map(|p| Path::new(p).join(name)).find(|p| p.exists());
-    assert!(found.is_some(), "{name} is missing; `apt-get install {package}` or `bash tests/run` installs it");
+    assert!(
+        found.is_some(),
+        "{name} is missing; `apt-get install {package}` or `bash tests/run` installs it"
+    );
     found.unwrap_or_default()
 }

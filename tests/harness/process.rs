@@ -51,7 +51,12 @@ impl Process {
                 return line.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{} never printed {text:?}; it printed:\n{}", self.name, lines.join("\n"));
+            assert!(
+                !left.is_zero(),
+                "{} never printed {text:?}; it printed:\n{}",
+                self.name,
+                lines.join("\n")
+            );
             lines = self.output.more.wait_timeout(lines, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }

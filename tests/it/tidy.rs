@@ -59,7 +59,10 @@ fn dependencies_between_our_crates_go_one_way_as_decided() {
         for dependency in package["dependencies"].as_array().unwrap() {
             let target = dependency["name"].as_str().unwrap();
             if dependency["kind"].is_null() && ours.contains(target) && allowed != "*" {
-                assert!(names(allowed.split_whitespace()).contains(target), "{name} must not depend on {target}");
+                assert!(
+                    names(allowed.split_whitespace()).contains(target),
+                    "{name} must not depend on {target}"
+                );
             }
         }
     }
@@ -75,8 +78,25 @@ fn the_top_level_holds_only_what_was_agreed() {
         .map(|path| path.split('/').next().unwrap().to_owned())
         .collect();
     let allowed = names([
-        "Cargo.toml", "Cargo.lock", "README.md", "README.zh.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "NOTICE",
-        "rustfmt.toml", "clippy.toml", "deny.toml", ".gitignore", ".ci", ".config", "agent", "config", "docs", "gateway", "protocols",
+        "Cargo.toml",
+        "Cargo.lock",
+        "README.md",
+        "README.zh.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "NOTICE",
+        "rustfmt.toml",
+        "clippy.toml",
+        "deny.toml",
+        ".gitignore",
+        ".ci",
+        ".config",
+        "agent",
+        "config",
+        "docs",
+        "gateway",
+        "protocols",
         "tests",
     ]);
     assert_eq!(top.difference(&allowed).collect::<Vec<_>>(), Vec::<&String>::new());
@@ -84,8 +104,16 @@ fn the_top_level_holds_only_what_was_agreed() {
 
 #[test]
 fn the_pure_crates_do_no_io_and_read_no_clock() {
-    const FORBIDDEN: [&str; 8] =
-        ["std::fs", "std::net", "std::process", "SystemTime", "Instant::now", "getrandom", "tokio", "std::env"];
+    const FORBIDDEN: [&str; 8] = [
+        "std::fs",
+        "std::net",
+        "std::process",
+        "SystemTime",
+        "Instant::now",
+        "getrandom",
+        "tokio",
+        "std::env",
+    ];
     for folder in ["protocols/observation/src", "protocols/kpi/src", "protocols/evidence/src"] {
         for file in rust_files(&root().join(folder)) {
             // Test code may read golden files.
@@ -95,14 +123,15 @@ fn the_pure_crates_do_no_io_and_read_no_clock() {
             let text = std::fs::read_to_string(&file).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();
             for word in FORBIDDEN {
-                let used = code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
+                let used =
+                    code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
                 assert!(!used, "{} uses {word}", file.display());
             }
         }
     }
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = vec![];
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -117,7 +146,8 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn every_licence_source_and_crate_is_one_that_deny_toml_allows() {
-    let deny: toml::Value = toml::from_str(&std::fs::read_to_string(root().join("deny.toml")).unwrap()).unwrap();
+    let deny: toml::Value =
+        toml::from_str(&std::fs::read_to_string(root().join("deny.toml")).unwrap()).unwrap();
     let list = |section: &str, key: &str| -> BTreeSet<String> {
         names(deny[section][key].as_array().unwrap().iter().map(|v| match v {
             toml::Value::String(s) => s.as_str(),
@@ -138,9 +168,8 @@ fn every_licence_source_and_crate_is_one_that_deny_toml_allows() {
             problems.insert(name.to_owned(), "is banned".to_owned());
         }
         let expression = package["license"].as_str().unwrap_or("none").replace('/', " OR ");
-        let allowed = spdx::Expression::parse_mode(&expression, spdx::ParseMode::LAX).is_ok_and(|e| {
-            e.evaluate(|wanted| licences.contains(&wanted.to_string()))
-        });
+        let allowed = spdx::Expression::parse_mode(&expression, spdx::ParseMode::LAX)
+            .is_ok_and(|e| e.evaluate(|wanted| licences.contains(&wanted.to_string())));
         if !allowed {
             problems.insert(name.to_owned(), format!("has the licence {expression}"));
         }

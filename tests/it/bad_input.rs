@@ -1,0 +1,4 @@
+//! Bad input of every sort against running programs: a clear error, and nothing that was acknowledged is lost.
+
+mod gateway;
+mod zip;
