@@ -91,7 +91,7 @@ fn the_top_level_holds_only_what_was_agreed() {
         "deny.toml",
         ".gitignore",
         ".ci",
-        ".config",
+       
         "agent",
         "config",
         "docs",
