@@ -12,7 +12,7 @@ use crate::iso::{self, Bounds};
 use crate::period::{Cuts, Period};
 use crate::rational::Rational;
 use crate::times::Times;
-use crate::totals::{AmountBounds, MachineTotals};
+use crate::totals::{AmountBounds, MachineKind, MachineTotals};
 
 /// Above this share of unknown busy time a figure is provisional: 1/20.
 const PROVISIONAL_ABOVE: (u64, u64) = (1, 20);
@@ -197,8 +197,9 @@ impl<'a> Boundary<'a> {
         let (mut lower, mut upper, mut days, mut signed_ms) = (0, 0, 0, 0u64);
         for machine in &self.inside {
             let one = connect::days(machine.totals, scope.cuts, scope.calendar, scope.period);
-            // A machine that the roster calls not digital stands in the denominator of all machines only.
-            if machine.digital {
+            // A machine that the roster calls not digital stands in the denominator of all machines only, and one
+            // that nothing measures is not connected.
+            if machine.digital && machine.totals.kind() != MachineKind::Listed {
                 lower += one.lower;
                 upper += one.upper;
             }
@@ -227,7 +228,12 @@ impl<'a> Boundary<'a> {
 fn exclusion(id: KpiId, machine: &Subject<'_>) -> Option<Exclusion> {
     let measures = |quantity| machine.totals.measures(quantity);
     let parts = measures(Quantity::Parts) || measures(Quantity::GoodParts);
+    let kind = machine.totals.kind();
+    let of_times =
+        matches!(id, KpiId::PowerOnRate | KpiId::Availability | KpiId::Utilization | KpiId::Technical);
     match id {
+        _ if of_times && kind != MachineKind::Machine => Some(Exclusion::NoStates),
+        KpiId::Energy | KpiId::EnergyPerPart if kind == MachineKind::Listed => Some(Exclusion::NotMeasured),
         KpiId::Energy | KpiId::EnergyPerPart if !measures(Quantity::Energy) => {
             Some(Exclusion::NoEnergyRegister)
         }

@@ -119,6 +119,10 @@ pub struct Excluded {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Exclusion {
+    /// The roster gives it no states: it is a meter, or only listed.
+    NoStates,
+    /// The roster lists it and nothing measures it.
+    NotMeasured,
     /// The roster gives it no energy register.
     NoEnergyRegister,
     /// The roster gives it no part register.

@@ -37,7 +37,7 @@ pub use leaf::Leaf;
 pub use period::{Cuts, Period};
 pub use rational::Rational;
 pub use times::Times;
-pub use totals::MachineTotals;
+pub use totals::{MachineKind, MachineTotals};
 pub use window::{MachineWindow, WindowDefect};
 
 /// Version of every method in this crate, printed beside each figure. It changes when any figure computed

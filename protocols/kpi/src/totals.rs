@@ -23,6 +23,18 @@ pub struct Standing {
     pub opening: bool,
 }
 
+/// What a machine of the roster tells of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MachineKind {
+    /// States, and whatever quantities it measures.
+    #[default]
+    Machine,
+    /// Quantities only: a meter without states.
+    Meter,
+    /// Nothing: it is listed, counts in the denominators that ask for all machines, and is never measured.
+    Listed,
+}
+
 /// A signed stretch without windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hole {
@@ -123,6 +135,7 @@ pub struct OrderError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MachineTotals {
     measured: [bool; QUANTITIES],
+    kind: MachineKind,
     cells: BTreeMap<i64, (Period, Cell)>,
     chains: [Chain; QUANTITIES],
     spans: [Vec<Span>; QUANTITIES],
@@ -134,6 +147,18 @@ impl MachineTotals {
     /// Totals of a machine that measures the quantities its roster says.
     pub fn new(measured: [bool; QUANTITIES]) -> Self {
         Self { measured, ..Self::default() }
+    }
+
+    /// The same of another kind of machine.
+    #[must_use]
+    pub fn of_kind(mut self, kind: MachineKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// What the machine tells of itself.
+    pub fn kind(&self) -> MachineKind {
+        self.kind
     }
 
     /// Whether the roster says that the machine measures a quantity.

@@ -141,12 +141,20 @@ impl MachineWindow {
         true
     }
 
-    /// Whether the window can be true at all.
+    /// Whether the window of a machine with states can be true at all.
     pub fn check(&self, step_ms: u32) -> Result<(), WindowDefect> {
+        self.check_states(step_ms)?;
+        self.check_parts(step_ms)
+    }
+
+    /// Whether the leaf states sum to `sum_ms`: the window's length, or 0 for a meter, which has none.
+    pub fn check_states(&self, sum_ms: u32) -> Result<(), WindowDefect> {
         let sum: u64 = self.states_ms.iter().map(|&ms| u64::from(ms)).sum();
-        if sum != u64::from(step_ms) {
-            return Err(WindowDefect::StateSum { sum, step: step_ms });
-        }
+        if sum == u64::from(sum_ms) { Ok(()) } else { Err(WindowDefect::StateSum { sum, step: sum_ms }) }
+    }
+
+    /// Whether everything but the leaf states can be true.
+    pub fn check_parts(&self, step_ms: u32) -> Result<(), WindowDefect> {
         let parts = [
             (col::CONNECTED_MS, self.connected_ms),
             (col::CUTTING_MS, self.cutting_ms),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use evidence::statement::Role;
-use kpi::{Cuts, Period, Scope, Subject, Times, kpis};
+use kpi::{Cuts, MachineKind, Period, Scope, Subject, Times, kpis};
 
 use crate::bundle::Walked;
 use crate::code::{DefectCode, Spoils};
@@ -129,7 +129,9 @@ fn complete(report: &mut Report, project: &mut Project, period: Period, asked: b
     for place in 0..project.machines.len() {
         let tracked = std::mem::take(&mut project.machines[place].tracker).finish(period);
         let own = &project.roster.machines()[place];
-        if !silent.contains(&own.entry.agent) {
+        let listed = own.kind == MachineKind::Listed;
+        let tracked = if listed { Tracked::default() } else { tracked };
+        if !listed && !silent.contains(&own.entry.agent) {
             missing(&own.entry.id, &tracked, period, asked, defects);
         }
         report.complete.presence += tracked.presence;
@@ -144,6 +146,7 @@ fn complete(report: &mut Report, project: &mut Project, period: Period, asked: b
             numerically_controlled: own.entry.flags.numerically_controlled,
             key_operation: own.entry.flags.key_operation,
             domestic: own.entry.flags.domestic,
+            kind: own.kind.into(),
             class: own.class,
             mapping: hex::encode(mapping),
             rated_w: own.entry.rated_w,
@@ -157,7 +160,7 @@ fn complete(report: &mut Report, project: &mut Project, period: Period, asked: b
 /// Agents that measure machines and never signed anything.
 fn missing_agents(project: &Project, defects: &mut Defects) -> BTreeSet<String> {
     let mut silent = BTreeSet::new();
-    for own in project.roster.machines() {
+    for own in project.roster.machines().iter().filter(|m| m.kind != MachineKind::Listed) {
         silent.insert(own.entry.agent.clone());
     }
     silent.retain(|agent| !project.ring.held_by(Role::Agent, agent).any(|kid| project.has_signed(&kid)));

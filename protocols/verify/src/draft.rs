@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use evidence::Hash;
 use evidence::enrol::{EnrolError, Enrolment, ProposedMachine};
 use evidence::key::{KeyError, PublicKey};
 use evidence::payload::{Calendar, Definition, Flags, Genesis, Machine, Period, RosterKey};
@@ -93,7 +94,7 @@ pub struct DraftMachine {
     pub index: u32,
     /// Id, as in its agent's request.
     pub id: String,
-    /// Its agent.
+    /// Its agent; empty for a machine that is listed and not measured, which then has no columns either.
     pub agent: String,
     /// Name.
     pub name: String,
@@ -101,7 +102,8 @@ pub struct DraftMachine {
     pub line: String,
     /// Columns it reports.
     pub columns: Vec<u8>,
-    /// SHA-256 of its state mapping's text, hex; the text is in the request.
+    /// SHA-256 of its state mapping's text, hex; the text is in the request. Left out where nothing is measured.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mapping: String,
     /// Planned time of one piece, ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -226,9 +228,9 @@ impl Draft {
             self.definition.iter().map(|d| Definition::new(d.id.clone(), d.text.clone())).collect();
         let mut machines = Vec::new();
         for machine in &self.machine {
-            let (entry, mapping) = machine.rostered(&requests)?;
-            machines.push(entry);
-            definitions.push(mapping);
+            let mapping = machine.mapping(&requests)?;
+            machines.push(machine.entry(mapping.as_ref().map_or([0; 32], |d| d.hash)));
+            definitions.extend(mapping);
         }
         machines.sort_by_key(|m| m.index);
         let periods = self.period.iter();
@@ -307,10 +309,13 @@ impl DraftMachine {
         }
     }
 
-    /// The roster entry and the definition of its mapping.
-    fn rostered(&self, requests: &BTreeMap<String, Enrolment>) -> Result<(Machine, Definition), DraftError> {
+    /// The definition of its mapping; none for a machine that is only listed.
+    fn mapping(&self, requests: &BTreeMap<String, Enrolment>) -> Result<Option<Definition>, DraftError> {
         let wrong =
             |reason: &str| DraftError::Machine { machine: self.id.clone(), reason: reason.to_owned() };
+        if self.agent.is_empty() {
+            return Ok(None);
+        }
         let request = requests.get(&self.agent).ok_or_else(|| {
             wrong("its agent is not in the draft; add the agent's request or correct `agent`")
         })?;
@@ -323,14 +328,18 @@ impl DraftMachine {
                 "`mapping` is not the hash of the text in the agent's request; do not edit it",
             ));
         }
-        let entry = Machine {
+        Ok(Some(definition))
+    }
+
+    fn entry(&self, mapping: Hash) -> Machine {
+        Machine {
             index: self.index,
             id: self.id.clone(),
             agent: self.agent.clone(),
             name: self.name.clone(),
             line: self.line.clone(),
             columns: self.columns.clone(),
-            mapping: definition.hash,
+            mapping,
             planned_cycle_ms: self.planned_cycle_ms,
             flags: Flags {
                 key_operation: self.key_operation,
@@ -341,8 +350,7 @@ impl DraftMachine {
             identity: self.identity.clone(),
             rated_w: self.rated_w,
             theoretical_cycle_ms: self.theoretical_cycle_ms,
-        };
-        Ok((entry, definition))
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Everything that is gathered about one machine while the log streams by.
 
 use kpi::totals::{Hole, MachineTotals, Standing};
-use kpi::{Calendar, CounterBreak, Cuts, MachineWindow, Period, Quantity, column};
+use kpi::{Calendar, CounterBreak, Cuts, MachineKind, MachineWindow, Period, Quantity, column};
 
 use crate::plausible::{Seen, Watch};
 use crate::presence::{How, Tracker};
-use crate::roster::Rostered;
+use crate::roster::{self, Rostered};
 use crate::timeline::Gatherer;
 
 /// One machine's totals and presence.
@@ -48,7 +48,7 @@ pub(crate) struct Given<'a> {
 impl MachineState {
     pub(crate) fn new(own: &Rostered, asked: Option<Period>) -> Self {
         let has_power = own.entry.columns.contains(&column::POWER_MEAN);
-        Self { totals: MachineTotals::new(own.measured), tracker: Tracker::new(asked), has_power }
+        Self { totals: roster::totals(&own.entry), tracker: Tracker::new(asked), has_power }
     }
 
     /// Adds a window. The time that was already added, if it does not follow.
@@ -68,7 +68,8 @@ impl MachineState {
         self.tracker.tile(over, given.how);
         if shared.shows(over) {
             let unknown = MachineWindow::unknown(u32::try_from(over.ms()).unwrap_or(u32::MAX));
-            let states = if counted { &given.window.states_ms } else { &unknown.states_ms };
+            let has_states = self.totals.kind() == MachineKind::Machine;
+            let states = if counted && has_states { &given.window.states_ms } else { &unknown.states_ms };
             shared.timeline.window(place, given.t, states);
             match booked[Quantity::Energy.index()] {
                 kpi::chain::Booking::Known { from, to, amount } => {

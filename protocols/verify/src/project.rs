@@ -14,8 +14,9 @@ use evidence::payload::{
 };
 use evidence::statement::{Header, Payload, Statement};
 use kpi::chain::CounterBreak;
+use kpi::leaf::LEAVES;
 use kpi::totals::Hole;
-use kpi::{Calendar, Cuts, Period};
+use kpi::{Calendar, Cuts, MachineKind, MachineWindow, Period};
 
 use crate::approval::Approvals;
 use crate::attest::Attest;
@@ -29,7 +30,7 @@ use crate::plausible::{ClockReading, Found, Watch};
 use crate::presence::How;
 use crate::report::{Defect, PlanReport};
 use crate::roster::{Roster, cuts};
-use crate::rows::{RowDefect, Rows, counter_break};
+use crate::rows::{RowDefect, Rows, counter_break, is_sound};
 use crate::stream::{Placed, Stream};
 use crate::timeline::Gatherer;
 use crate::trust::Trust;
@@ -403,6 +404,11 @@ impl Project {
         for (position, &machine) in batch.machines.iter().enumerate() {
             let Some(place) = self.own(at, machine) else { continue };
             let windows = rows.windows.chunks_exact(hows.len()).nth(position).unwrap_or(&[]);
+            if !self.states_fit(place, windows) {
+                let detail = format!("machine {machine}: the roster says otherwise of whether it has states");
+                defects.add(DefectCode::WindowStates, at.over(over, detail));
+                continue;
+            }
             for (w, ((window, &how), t)) in
                 windows.iter().zip(&hows).zip((batch.t0..).step_by(batch.step as usize)).enumerate()
             {
@@ -417,6 +423,12 @@ impl Project {
                 }
             }
         }
+    }
+
+    /// A machine has states in every window and a meter in none.
+    fn states_fit(&self, place: usize, windows: &[MachineWindow]) -> bool {
+        let meter = self.roster.machines()[place].kind == MachineKind::Meter;
+        windows.iter().all(|w| (w.states_ms == [0; LEAVES]) == meter)
     }
 
     /// The batch lists exactly the machines that the roster gives to its agent.
@@ -452,14 +464,12 @@ impl Project {
         let mut breaks = BTreeMap::<(u32, i64), Vec<CounterBreak>>::new();
         let step_ms = i64::from(batch.step) * 1000;
         for event in &batch.events {
-            if !matches!(event.code, EventCode::Counter | EventCode::MeterExchanged) {
-                continue;
-            }
-            let Some((machine, t_ms, own)) = counter_break(event, energy_unit_mwh) else {
-                let detail = format!("{:?} does not name a machine, a column and two values", event.code);
+            if !is_sound(event) {
+                let detail = format!("{:?} does not name a machine and one counter", event.code);
                 defects.add(DefectCode::EventContent, at.defect(detail));
                 continue;
-            };
+            }
+            let Some((machine, t_ms, own)) = counter_break(event, energy_unit_mwh) else { continue };
             let t = t_ms.div_euclid(step_ms) * i64::from(batch.step);
             if (batch.t0..batch.end()).contains(&t) {
                 breaks.entry((machine, t)).or_default().push(own);

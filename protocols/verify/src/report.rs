@@ -282,6 +282,8 @@ pub struct MachineReport {
     pub line: String,
     /// The agent that measures it.
     pub agent: String,
+    /// What it tells of itself.
+    pub kind: Kind,
     /// Digital machine.
     pub digital: bool,
     /// Numerically controlled.
@@ -300,6 +302,28 @@ pub struct MachineReport {
     pub presence: Presence,
     /// Ranges of the period that are not simply present.
     pub ranges: Ranges,
+}
+
+/// What a machine of the roster tells of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// States, and whatever quantities it measures.
+    Machine,
+    /// Quantities only.
+    Meter,
+    /// Nothing; it is listed and counts in denominators.
+    Listed,
+}
+
+impl From<kpi::MachineKind> for Kind {
+    fn from(kind: kpi::MachineKind) -> Self {
+        match kind {
+            kpi::MachineKind::Machine => Self::Machine,
+            kpi::MachineKind::Meter => Self::Meter,
+            kpi::MachineKind::Listed => Self::Listed,
+        }
+    }
 }
 
 /// Time by what is there, ms. The parts sum to the time asked for.

@@ -7,9 +7,13 @@ use evidence::Hash;
 use evidence::payload::{Genesis, Machine};
 use evidence::statement::{Header, Role};
 use kpi::chain::QUANTITIES;
-use kpi::{Cuts, EvidenceClass, Period, Quantity, column};
+use kpi::leaf::LEAVES;
+use kpi::{Cuts, EvidenceClass, MachineKind, MachineTotals, Period, Quantity, column};
 
 use crate::code::DefectCode;
+
+/// Column of the last leaf state.
+const LAST_STATE: u8 = 8;
 
 /// The roster in force.
 #[derive(Clone, Debug)]
@@ -23,7 +27,7 @@ pub(crate) struct Roster {
 #[derive(Clone, Debug)]
 pub(crate) struct Rostered {
     pub(crate) entry: Machine,
-    pub(crate) measured: [bool; QUANTITIES],
+    pub(crate) kind: MachineKind,
     pub(crate) class: EvidenceClass,
 }
 
@@ -79,13 +83,27 @@ impl Roster {
 
 impl Rostered {
     fn new(entry: Machine) -> Self {
-        Self { measured: measured(&entry), class: evidence_class(&entry), entry }
+        Self { kind: kind(&entry), class: evidence_class(&entry), entry }
     }
 }
 
 /// Which quantities a machine measures, by [`Quantity::index`]: the roster's columns decide, never the data.
 pub fn measured(machine: &Machine) -> [bool; QUANTITIES] {
     Quantity::ALL.map(|q| machine.columns.contains(&q.column()))
+}
+
+/// What a machine tells of itself.
+pub fn kind(machine: &Machine) -> MachineKind {
+    match machine.columns.first() {
+        None => MachineKind::Listed,
+        Some(&first) if first <= LAST_STATE => MachineKind::Machine,
+        Some(_) => MachineKind::Meter,
+    }
+}
+
+/// Empty totals of a machine, as its roster entry calls for.
+pub fn totals(machine: &Machine) -> MachineTotals {
+    MachineTotals::new(measured(machine)).of_kind(kind(machine))
 }
 
 /// How directly a machine's state is measured. A: controller state, part count and an independent power meter;
@@ -116,14 +134,16 @@ pub(crate) fn contradictions(genesis: &Genesis, signer: Option<&Header>) -> Vec<
     {
         wrong(format!("the registrar {:?} that signed it is not among its keys", signer.id));
     }
-    for machine in genesis.machines.iter().filter(|m| !agents.contains(m.agent.as_str())) {
-        wrong(format!("machine {:?} belongs to agent {:?}, which has no key", machine.id, machine.agent));
-    }
     for machine in &genesis.machines {
-        for leaf in column::STATE_0..=8 {
-            if !machine.columns.contains(&leaf) {
-                wrong(format!("machine {:?} lacks the column of leaf state {leaf}", machine.id));
-            }
+        let (id, agent) = (&machine.id, &machine.agent);
+        if machine.columns.is_empty() != agent.is_empty() {
+            wrong(format!("machine {id:?} must have an agent and columns, or neither if it is only listed"));
+        } else if !agent.is_empty() && !agents.contains(agent.as_str()) {
+            wrong(format!("machine {id:?} belongs to agent {agent:?}, which has no key"));
+        }
+        let states = machine.columns.iter().filter(|&&c| c <= LAST_STATE).count();
+        if states != 0 && states != LEAVES {
+            wrong(format!("machine {id:?} has the columns of {states} leaf states; all nine or none"));
         }
     }
     if genesis.windows_per_statement == 0 {
@@ -132,9 +152,10 @@ pub(crate) fn contradictions(genesis: &Genesis, signer: Option<&Header>) -> Vec<
     if let Err(e) = cuts(genesis, None) {
         wrong(e.to_string());
     }
-    // Decoding has compared every definition's text with its hash.
+    // Decoding has compared every definition's text with its hash, unless the hash stands alone.
     let texts: BTreeSet<Hash> = genesis.definitions.iter().map(|d| d.hash).collect();
-    for machine in genesis.machines.iter().filter(|m| !texts.contains(&m.mapping)) {
+    let measured = genesis.machines.iter().filter(|m| !m.columns.is_empty());
+    for machine in measured.filter(|m| !texts.contains(&m.mapping)) {
         let detail = format!("the state mapping of machine {:?} is no definition of the genesis", machine.id);
         found.push((DefectCode::GenesisDefinition, detail));
     }

@@ -1,9 +1,10 @@
 //! A window statement's columns as rows, one a machine and window, in the units of `kpi`. The gateway reads
 //! windows through this too, so that a screen shows what an assessor will find.
 
-use evidence::column::{Column, ENERGY};
+use evidence::column::{CARRIERS, Column, ENERGY};
 use evidence::payload::{Event, EventCode, EventValue, WindowBatch};
 use kpi::chain::CounterBreak;
+use kpi::leaf::LEAVES;
 use kpi::{MachineWindow, Quantity, WindowDefect};
 
 /// mWh are Wh × 10³, so a column of Wh × 10^e holds mWh × 10^(e+3).
@@ -68,11 +69,10 @@ pub fn rows(batch: &WindowBatch) -> Result<Rows, RowDefect> {
     }
     let step_ms = batch.step.saturating_mul(1000);
     for (i, window) in windows.iter().enumerate() {
-        window.check(step_ms).map_err(|defect| RowDefect::Window {
-            machine: i / n,
-            window: i % n,
-            defect,
-        })?;
+        // A row without any state is a meter's; whether it may be one is for the roster to say.
+        let states_ms = if window.states_ms == [0; LEAVES] { 0 } else { step_ms };
+        let checked = window.check_states(states_ms).and_then(|()| window.check_parts(step_ms));
+        checked.map_err(|defect| RowDefect::Window { machine: i / n, window: i % n, defect })?;
     }
     let energy = batch.columns.get(&ENERGY).map(|column| factor(ENERGY, column));
     let energy_unit_mwh = energy.transpose()?.flatten().and_then(|f| u64::try_from(f).ok()).unwrap_or(0);
@@ -93,24 +93,45 @@ fn factor(id: u8, column: &Column) -> Result<Option<i64>, RowDefect> {
         .ok_or(RowDefect::Exponent { column: id, exponent })
 }
 
-/// A counter event in the units of `kpi`: which machine, when (UTC ms), and the break. `None` for other events
-/// and for values that do not fit.
+/// A counter event in the units of `kpi`: which machine, when (UTC ms), and the break. `None` for other events,
+/// for carriers, and for values that do not fit. A side that the agent did not know makes a break with which no
+/// difference fits, so that the amount over it stays unknown.
 pub fn counter_break(event: &Event, energy_unit_mwh: u64) -> Option<(u32, i64, CounterBreak)> {
     if !matches!(event.code, EventCode::Counter | EventCode::MeterExchanged) {
         return None;
     }
-    let (EventValue::Counter(column, last), EventValue::Counter(other, first)) =
-        (&event.before, &event.after)
-    else {
-        return None;
+    let (column, last, first) = match (&event.before, &event.after) {
+        (EventValue::Counter(column, last), EventValue::Counter(other, first)) if column == other => {
+            (*column, Some(*last), Some(*first))
+        }
+        (EventValue::Counter(column, last), EventValue::Null) => (*column, Some(*last), None),
+        (EventValue::Null, EventValue::Counter(column, first)) => (*column, None, Some(*first)),
+        _ => return None,
     };
-    let quantity = Quantity::ALL.into_iter().find(|q| q.column() == *column && column == other)?;
+    let quantity = Quantity::ALL.into_iter().find(|q| q.column() == column)?;
     let unit = match quantity {
         Quantity::Energy => i64::try_from(energy_unit_mwh).ok().filter(|&unit| unit > 0)?,
         Quantity::Parts | Quantity::GoodParts => 1,
     };
-    let (last, first) = (last.checked_mul(unit)?, first.checked_mul(unit)?);
+    let scaled = |value: Option<i64>, unknown| value.map_or(Some(unknown), |v| v.checked_mul(unit));
+    let (last, first) = (scaled(last, i64::MIN)?, scaled(first, i64::MAX)?);
     Some((event.machine?, event.t_ms, CounterBreak { quantity, last, first }))
+}
+
+/// Whether a counter event says something that can be: a machine and one counter. Other events are not judged,
+/// and those of carriers are for whoever knows their definitions.
+pub fn is_sound(event: &Event) -> bool {
+    if !matches!(event.code, EventCode::Counter | EventCode::MeterExchanged) {
+        return true;
+    }
+    let known = |column: u8| Quantity::ALL.iter().any(|q| q.column() == column) || CARRIERS.contains(&column);
+    let one_counter = match (&event.before, &event.after) {
+        (EventValue::Counter(column, _), EventValue::Counter(other, _)) => column == other && known(*column),
+        (EventValue::Counter(column, _), EventValue::Null)
+        | (EventValue::Null, EventValue::Counter(column, _)) => known(*column),
+        _ => false,
+    };
+    one_counter && event.machine.is_some()
 }
 
 #[cfg(test)]
@@ -203,6 +224,11 @@ mod tests {
         let want = CounterBreak { quantity: Quantity::Energy, last: 90_000, first: 0 };
         assert_eq!(got, Some((3, 7, want)));
         assert_eq!(counter_break(&event(EventCode::Counter, counter(9), counter(0)), 0), None);
+        let unknown = counter_break(&event(EventCode::MeterExchanged, EventValue::Null, counter(0)), 1);
+        assert_eq!(unknown.map(|(_, _, b)| b.last), Some(i64::MIN));
+        assert!(is_sound(&event(EventCode::Counter, counter(9), counter(0))));
+        assert!(!is_sound(&event(EventCode::Counter, counter(9), EventValue::Counter(12, 0))));
+        assert!(!is_sound(&event(EventCode::Counter, EventValue::Null, EventValue::Null)));
         assert_eq!(counter_break(&event(EventCode::Note, EventValue::Null, EventValue::Null), 1), None);
     }
 }

@@ -10,8 +10,8 @@ use evidence::statement::{Payload, Role};
 use kpi::{AmountQuality, Figure, KpiId, Rational, column};
 
 use crate::report::{Answer, CompleteAnswer, Report, TimeGrade};
-use crate::testing::{START, Signer, TestProject, pack, stretch, wobble};
-use crate::{DefectCode, FindingCode, Trust, Verified, verify_bundle, verify_bundle_on};
+use crate::testing::{START, Signer, TestProject, pack, stretch, tampered, wobble};
+use crate::{DefectCode, FindingCode, Spoils, Trust, Verified, verify_bundle, verify_bundle_on};
 
 fn verify(bundle: Vec<u8>, trust: &Trust) -> Verified<Report> {
     verify_bundle(Cursor::new(bundle), trust, &mut |_| ()).unwrap()
@@ -466,4 +466,66 @@ fn the_json_has_the_documented_schema() {
         assert!(listed.contains_key(key), "{key} is not in the schema");
     }
     assert_eq!(report["authentic"]["verdict"], "yes");
+}
+
+/// Every code has a bundle that shows it, and the verdict it spoils is no.
+#[test]
+fn every_defect_code_is_found_in_the_bundle_made_for_it() {
+    let mut wrong = Vec::new();
+    for &code in DefectCode::ALL {
+        let bent = tampered(code);
+        let report = verify(bent.bundle, &bent.trust);
+        let spoiled = match code.spoils() {
+            Spoils::Authentic => report.authentic.verdict == Answer::No,
+            Spoils::Complete => report.complete.verdict == CompleteAnswer::No,
+        };
+        if report.defect(code).is_none() || !spoiled || report.exit_code() != 1 {
+            wrong.push((code, codes(&report)));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What a bent bundle shows beside its own code follows from it.
+#[test]
+fn a_defect_entails_few_others() {
+    for &code in DefectCode::ALL {
+        let bent = tampered(code);
+        let report = verify(bent.bundle, &bent.trust);
+        assert!(report.defects.len() <= 4, "{code}: {:?}", codes(&report));
+    }
+}
+
+#[test]
+fn a_machine_that_is_only_listed_is_never_missing_and_counts_in_the_denominator() {
+    let mut project = TestProject::with(|g| {
+        let mut listed = g.machines[0].clone();
+        (listed.index, listed.id, listed.agent, listed.columns) = (2, "old-01".into(), String::new(), vec![]);
+        g.machines.push(listed);
+    });
+    project.windows();
+    project.seal();
+    let report = bent(&project, &[]);
+    assert_eq!(kpi(&report, None, KpiId::ConnectionRate), interval((1, 2), Some((1, 2))));
+    assert_eq!(kpi(&report, None, KpiId::Availability), interval((1, 1), Some((1, 1))));
+    assert_eq!(report.machines[2].presence, crate::report::Presence::default());
+}
+
+#[test]
+fn a_meter_has_energy_and_no_states() {
+    let mut project = TestProject::with(|g| g.machines[1].columns.retain(|&c| c > 8));
+    for _ in 0..2 {
+        project.windows_with(|b| {
+            for state in 0..=8 {
+                if let Some(column) = b.columns.get_mut(&state) {
+                    column.values[5..].fill(0);
+                }
+            }
+        });
+    }
+    project.seal();
+    let report = bent(&project, &[]);
+    assert_eq!(kpi(&report, None, KpiId::Availability), interval((1, 2), Some((1, 2))));
+    let honest = bent(&TestProject::running(2), &[]);
+    assert_eq!(kpi(&report, None, KpiId::Energy), kpi(&honest, None, KpiId::Energy));
 }

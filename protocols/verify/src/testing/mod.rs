@@ -6,6 +6,10 @@
 
 #![expect(clippy::unwrap_used, reason = "what is made here is made of constants; a failure is a failed test")]
 
+mod tampered;
+
+pub use tampered::{Tampered, tampered};
+
 use std::collections::BTreeMap;
 
 use evidence::bundle::{BagInfo, BundleWriter, path};
@@ -212,14 +216,15 @@ impl TestProject {
     pub fn batch(&mut self) -> WindowBatch {
         let t0 = self.now();
         self.skip(PER_STATEMENT);
-        let machines: Vec<u32> = self.genesis.machines.iter().map(|m| m.index).collect();
+        let own: Vec<_> = self.genesis.machines.iter().filter(|m| m.agent == self.agent.id).collect();
+        let mappings: Vec<(u32, Hash)> = own.iter().map(|m| (m.index, m.mapping)).collect();
+        let machines: Vec<u32> = own.iter().map(|m| m.index).collect();
         let mut windows = Vec::new();
         for &machine in &machines {
             for w in 0..i64::from(PER_STATEMENT) {
                 windows.push(self.window(machine, t0 + w * i64::from(STEP)));
             }
         }
-        let mappings: Vec<(u32, Hash)> = self.genesis.machines.iter().map(|m| (m.index, m.mapping)).collect();
         WindowBatch {
             place: self.place(self.agent.kid()),
             boot_epoch: 1,
