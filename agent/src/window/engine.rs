@@ -60,6 +60,9 @@ pub(super) struct State {
     pub(super) machines: Vec<MachineState>,
     /// End of the last window of an engine that was before this one.
     pub(super) resumes_at: Option<i64>,
+    /// Where a stream that has no window yet will begin: with a whole one, so that registers have been read when
+    /// its sums start.
+    pub(super) begins_at: Option<i64>,
     /// Windows that end at or before this are in statements already.
     pub(super) signed_until: Option<i64>,
     /// Missing windows are signed as lost, not as down.
@@ -112,6 +115,7 @@ impl Engine {
             links: vec![LinkState::default(); plan.links],
             machines: plan.machines.iter().map(|m| MachineState::new(m, Mono(0))).collect(),
             resumes_at: resumes_at.map(|end| end.0),
+            begins_at: None,
             signed_until: resumes_at.map(|end| end.0),
             losing: false,
             windows: VecDeque::new(),
@@ -239,6 +243,8 @@ impl Engine {
     /// Goes on after observations could not be kept, by a program that was running all the time: as after a
     /// start nothing heard before is believed, and windows that are missing are signed as lost, not as down.
     pub fn resume_after_loss(&mut self, now: &Boot) {
+        // What is known up to the loss is settled first; only the gap behind it is lost.
+        self.finish();
         self.state.losing = true;
         self.restart(now);
     }
@@ -342,7 +348,8 @@ impl Engine {
         let step = i64::from(self.plan.step_ms);
         self.roll(self.state.processed);
         loop {
-            let end = self.state.windows.back().and_then(|w| self.state.timeline.when(w.start + step));
+            let end = self.state.windows.back().map(|w| w.start + step).or(self.state.begins_at);
+            let end = end.and_then(|end| self.state.timeline.when(end));
             let due = self.state.due.first().map(|(at, _)| *at);
             let news = self.state.inbox.front().map(|(at, _)| *at);
             let Some(next) = [end, due, news].into_iter().flatten().min().filter(|at| *at <= horizon) else {
@@ -373,10 +380,17 @@ impl Engine {
         }
         let t = state.timeline.at(now);
         let start = t - t.rem_euclid(step);
-        let next = match state.windows.back() {
-            Some(open) if start <= open.start => return,
-            Some(open) => Some(open.start + step),
-            None => state.resumes_at,
+        let next = match (state.windows.back(), state.resumes_at) {
+            (Some(open), _) if start <= open.start => return,
+            (Some(open), _) => Some(open.start + step),
+            (None, Some(resumes_at)) => Some(resumes_at),
+            (None, None) if t < *state.begins_at.get_or_insert(start + if t == start { 0 } else { step }) => {
+                return;
+            }
+            (None, None) => {
+                self.begin(now);
+                None
+            }
         };
         self.close(now);
         // What is signed already is not called down.
@@ -394,6 +408,20 @@ impl Engine {
         self.state.windows.push_back(Held { start, closed: false, rows });
         self.state.resumes_at = None;
         self.state.losing = false;
+    }
+
+    /// A stream begins: what was gathered before its first window belongs to nobody. Counters that broke before
+    /// have nothing to be compared with.
+    fn begin(&mut self, now: Mono) {
+        self.state.begins_at = None;
+        for m in 0..self.state.machines.len() {
+            self.with_machine(m, |machine, around, _| machine.begin(around, now));
+        }
+        for link in &mut self.state.links {
+            link.roll_sessions();
+        }
+        let belongs = |e: &Event| !matches!(e.what, What::CounterBreak { .. } | What::MeterExchanged { .. });
+        self.state.events.retain(belongs);
     }
 
     fn close(&mut self, now: Mono) {

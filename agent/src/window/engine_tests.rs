@@ -571,6 +571,22 @@ fn nothing_is_windowed_before_the_genesis() {
 }
 
 #[test]
+fn a_stream_begins_with_a_whole_window_and_its_first_register_opens_the_sums() {
+    let mut engine = Engine::new(plan(cnc()), None);
+    engine.apply(&boot(instant(20_000)));
+    for record in
+        records("21 up:meters kwh=9\n22 kwh=3\n50 kwh=3\n59 kwh=3\n60 kwh=3\n119 kwh=3.1\n120 kwh=3.1\n121")
+    {
+        engine.apply(&record);
+    }
+    assert_eq!(starts(&engine), [1]);
+    let window = &windows(&engine)[0];
+    assert_eq!((window.energy.register, window.energy.quality), (3_100_000, AmountQuality::Register));
+    assert_eq!((window.connected_ms, window.sessions), (0, 1));
+    assert!(!happened(&engine).iter().any(|w| matches!(w, What::CounterBreak { .. } | What::Down { .. })));
+}
+
+#[test]
 fn a_restart_in_the_same_window_continues_it_and_a_later_one_signs_a_down() {
     let script = "0 up:meters kw=2000 kwh=5\n1 kw=2000 kwh=5\n2 kw=2000 kwh=5";
     let mut engine = run(cnc(), script);

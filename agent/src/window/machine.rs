@@ -291,6 +291,14 @@ impl MachineState {
         }
     }
 
+    /// The stream's first window begins at `now`.
+    pub(super) fn begin(&mut self, around: &Around<'_>, now: Mono) {
+        self.close(around, now, 0, &mut MachineWindow::default());
+        for register in [&mut self.energy, &mut self.parts, &mut self.good_parts] {
+            register.gap = false;
+        }
+    }
+
     /// For `ms` nothing was asked.
     pub(super) fn miss(&mut self, plan: &MachinePlan, ms: u64) {
         for (cell, plan) in self.cells.iter_mut().zip(&plan.points) {
