@@ -220,6 +220,8 @@ fn excluded(c: Context<'_>, e: &kpi::Excluded) -> String {
         kpi::figure::Exclusion::NotDigital => {
             c.t("名册中不是数字化设备", "not a digital machine in the roster")
         }
+        kpi::figure::Exclusion::NoStates => c.t("计量表没有状态", "a meter has no states"),
+        kpi::figure::Exclusion::NotMeasured => c.t("仅列名，未计量", "listed, not measured"),
     };
     format!("{}{}{reason}", names::of(c.report, &e.machine), c.t("：", ": "))
 }

@@ -31,6 +31,7 @@ const NAMES: [(&str, &str); 4] = [
 fn machine(index: u32, (id, name): (&str, &str), missing: &[Period]) -> MachineReport {
     let missing_ms = missing.iter().map(|p| p.ms()).sum();
     MachineReport {
+        kind: verify::report::Kind::Machine,
         index,
         id: id.into(),
         name: name.into(),
