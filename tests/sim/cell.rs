@@ -30,7 +30,9 @@ impl Broker {
     pub async fn start(port: u16) -> Result<Self, String> {
         let config = BrokerConfig::new()
             .with_bind_address(SocketAddr::from(([127, 0, 0, 1], port)))
-            .with_storage(StorageConfig::new().with_backend(StorageBackendType::Memory).with_persistence(false))
+            .with_storage(
+                StorageConfig::new().with_backend(StorageBackendType::Memory).with_persistence(false),
+            )
             .with_sys_topics_enabled(false);
         let mut broker = MqttBroker::with_config(config).await.map_err(|e| e.to_string())?;
         let address = broker.local_addr().ok_or("the broker has no address")?;

@@ -85,7 +85,9 @@ impl Chain {
         fs::write(&config, configuration(&wires, &genesis, &public.public().to_string()))?;
         let configuration = agent::Configuration::load(&config)?;
         let enrolment = folder.join("enrol.cbor");
-        agent::commands::init::init(&configuration, &enrolment).map_err(|failure| failure.error)?;
+        let (agent_key, _) = agent::keys::load_or_make(&configuration.agent.data_dir)?;
+        let request = configuration.enrolment(PROJECT, agent_key.public(), env!("CARGO_PKG_VERSION"));
+        fs::write(&enrolment, request.seal(&agent_key)?)?;
 
         step("登记方：审阅名册并签署创世声明 / registrar: reads the roster and signs the genesis");
         let draft = folder.join("gateway/draft.toml");

@@ -99,12 +99,11 @@ impl Table {
     }
 
     fn text(&self) -> String {
-        let mut text =
-            String::from("  状态 state          电量 energy     产量 parts   读数 reads  设备 machine\n");
+        let mut text = columns("状态 state", "电量 energy", "产量 parts", "读数 reads", "设备 machine");
         for (machine, name) in MACHINES {
             text += &match self.last.get(machine) {
                 Some(window) => row(window, name),
-                None => format!("  {:<58}{name}\n", "…"),
+                None => columns("…", "", "", "", name),
             };
         }
         text
@@ -116,14 +115,31 @@ fn row(window: &Window, name: &str) -> String {
     let longest = (0..9u8).max_by_key(|leaf| (get(*leaf), *leaf)).unwrap_or(0);
     let leaf = Leaf::ALL[usize::from(longest)];
     // Energy is in mWh.
-    let energy = if get(column::ENERGY_Q) == 0 {
-        "–".to_owned()
-    } else {
-        format!("{:.2} kWh", kilowatt_hours(get(column::ENERGY)))
-    };
-    let parts = if get(column::PARTS_Q) == 0 { "–".to_owned() } else { get(column::PARTS).to_string() };
-    let reads = format!("{}/{}", get(column::READS_GOOD), get(column::READS_EXPECTED));
-    format!("  {:<4}\t{:<12} {energy:>14} {parts:>11} {reads:>11}   {name}\n", leaf.zh(), leaf.en())
+    let known = |quality: u8, shown: String| if get(quality) == 0 { "–".to_owned() } else { shown };
+    columns(
+        &format!("{} {}", leaf.zh(), leaf.en()),
+        &known(column::ENERGY_Q, format!("{:.2} kWh", kilowatt_hours(get(column::ENERGY)))),
+        &known(column::PARTS_Q, get(column::PARTS).to_string()),
+        &format!("{}/{}", get(column::READS_GOOD), get(column::READS_EXPECTED)),
+        name,
+    )
+}
+
+fn columns(state: &str, energy: &str, parts: &str, reads: &str, machine: &str) -> String {
+    let left = |text: &str, cells: usize| format!("{text}{}", " ".repeat(cells.saturating_sub(width(text))));
+    let right = |text: &str, cells: usize| format!("{}{text}", " ".repeat(cells.saturating_sub(width(text))));
+    format!(
+        "  {}{}{}{}   {machine}\n",
+        left(state, 22),
+        right(energy, 14),
+        right(parts, 12),
+        right(reads, 12)
+    )
+}
+
+/// Terminal cells of a text: characters of the CJK blocks from U+2E80 on take two.
+fn width(text: &str) -> usize {
+    text.chars().map(|c| if c >= '\u{2e80}' { 2 } else { 1 }).sum()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
