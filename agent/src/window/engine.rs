@@ -234,6 +234,15 @@ impl Engine {
         self.state.windows.back().map(|w| Utc(w.start))
     }
 
+    /// Start of the earliest window that has not been taken out: the next one to be signed.
+    pub fn next_to_sign(&self) -> Option<Utc> {
+        let out = self.state.outputs.iter().find_map(|output| match output {
+            Output::Window(window) => Some(window.start),
+            Output::Event(_) => None,
+        });
+        out.or_else(|| self.state.windows.front().map(|w| Utc(w.start))).or(self.state.begins_at.map(Utc))
+    }
+
     /// Says something that the journal does not show. It is signed with the window of this moment.
     pub fn say(&mut self, what: What) {
         let at = Utc(self.state.timeline.reached());
