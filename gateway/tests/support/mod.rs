@@ -257,6 +257,26 @@ pub fn definitions(genesis: &[u8]) -> Vec<Definition> {
     }
 }
 
+/// A client for a gateway on this machine.
+pub fn client() -> reqwest::Client {
+    // Another test of this process may have installed it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// Pushes to an address; nothing when the gateway is gone.
+pub async fn push_to(client: &reqwest::Client, address: &str, statements: &[&[u8]]) -> Option<Outcome> {
+    let mut body = BodyWriter::new();
+    for statement in statements {
+        body.push(statement).unwrap();
+    }
+    let url = format!("{address}{}", uplink::path::statements(PROJECT));
+    let request = client.post(url).header("content-type", uplink::STATEMENTS_TYPE).body(body.finish());
+    let response = request.send().await.ok()?;
+    let status = response.status().as_u16();
+    Some(Outcome::of(status, None, &response.bytes().await.ok()?))
+}
+
 /// A running gateway and a client.
 pub struct Running {
     pub handle: GatewayHandle,
@@ -265,9 +285,7 @@ pub struct Running {
 
 impl Running {
     fn new(handle: GatewayHandle) -> Self {
-        // Another test of this process may have installed it already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { handle, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+        Self { handle, client: client() }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -292,13 +310,7 @@ impl Running {
     }
 
     pub async fn push(&self, statements: &[&[u8]]) -> Outcome {
-        let mut body = BodyWriter::new();
-        for statement in statements {
-            body.push(statement).unwrap();
-        }
-        let path = uplink::path::statements(PROJECT);
-        let (status, answer) = self.post(&path, uplink::STATEMENTS_TYPE, body.finish()).await;
-        Outcome::of(status, None, &answer)
+        push_to(&self.client, &self.url(""), statements).await.unwrap()
     }
 
     /// Asks until the answer satisfies; the test runner's own limit ends a wait that never does.

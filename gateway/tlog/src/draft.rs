@@ -2,9 +2,10 @@
 //!
 //! Reads the store only to look up what is logged under a number; writes nothing.
 
+use crate::answer::{Alarm, Answer, Aside, Ingested};
 use crate::arrival::{Arrival, Checked};
 use crate::keys::Defect;
-use crate::log::{Alarm, Answer, Aside, Ingested, State, apply_control, is_control};
+use crate::log::{State, apply_control, is_control};
 use crate::rules::{Ruling, rule};
 use crate::store::{Batch, Entry, Head, Newer, Part, Read, StoreError, StreamHead};
 use crate::tree::HashTile;

@@ -4,6 +4,7 @@
 //! signatures are passed in. [`sqlite`] is the store that ships. No HTTP, no threads, no figures here: the
 //! gateway gathers requests, answers them and derives its tables.
 
+pub mod answer;
 pub mod arrival;
 mod draft;
 pub mod keys;
@@ -16,9 +17,10 @@ pub mod sqlite;
 pub mod store;
 pub mod tree;
 
+pub use answer::{Alarm, Answer, Aside, Ingested};
 pub use arrival::{Arrival, Checked};
 pub use keys::{Defect, KeyRow, Keyring};
-pub use log::{Alarm, Answer, Aside, IngestError, Ingested, Log, OpenError, SealError};
+pub use log::{IngestError, Log, OpenError, SealError};
 pub use sqlite::SqliteLog;
 pub use store::{
     Batch, CommitError, Entry, Head, Loaded, Newer, Part, Read, Sealed, Store, StoreError, StreamHead,
