@@ -214,7 +214,7 @@ fn write_observed(o: &Observation, out: &mut Vec<u8>) {
         Quality::Uncertain(reason) => (9, Some(reason)),
     };
     let timed = if o.source_time.is_some() { SOURCE_TIME } else { 0 };
-    out.push(class + reason.map_or(0, |r| reason_code(r).0) | timed);
+    out.push((class + reason.map_or(0, |r| reason_code(r).0)) | timed);
     if let Some(detail) = reason.and_then(|r| reason_code(r).1) {
         unsigned(detail.into(), out);
     }
@@ -242,12 +242,11 @@ fn read_observed(r: &mut Reader<'_>, point: PointId, at: Instant, form: u8) -> R
         9..=16 => Quality::Uncertain(read_reason(r, code - 9)?),
         _ => return Err(r.wrong()),
     };
-    let source_time = match timed {
-        true => {
-            let utc = i128::from(at.utc.0).checked_add(r.signed()?).ok_or_else(|| r.wrong())?;
-            Some(Utc(i64::try_from(utc).map_err(|_| r.wrong())?))
-        }
-        false => None,
+    let source_time = if timed {
+        let utc = i128::from(at.utc.0).checked_add(r.signed()?).ok_or_else(|| r.wrong())?;
+        Some(Utc(i64::try_from(utc).map_err(|_| r.wrong())?))
+    } else {
+        None
     };
     let value = match form {
         0 => None,

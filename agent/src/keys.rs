@@ -56,7 +56,7 @@ pub fn load(data_dir: &Path) -> Result<SigningKey, KeyFileError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(KeyFileError::Missing { path }),
         Err(source) => return Err(KeyFileError::Io { path, source }),
     };
-    let mode = std::fs::metadata(&path).map(|m| m.permissions().mode() & 0o777).unwrap_or(0o600);
+    let mode = std::fs::metadata(&path).map_or(0o600, |m| m.permissions().mode() & 0o777);
     if mode & 0o077 != 0 {
         return Err(KeyFileError::Readable { path, mode });
     }
@@ -66,22 +66,22 @@ pub fn load(data_dir: &Path) -> Result<SigningKey, KeyFileError> {
 /// Reads the key, or makes folder and key if there is none. Says whether it was made.
 pub fn load_or_make(data_dir: &Path) -> Result<(SigningKey, bool), KeyFileError> {
     match load(data_dir) {
-        Err(KeyFileError::Missing { path }) => make(data_dir, path).map(|key| (key, true)),
+        Err(KeyFileError::Missing { path }) => make(data_dir, &path).map(|key| (key, true)),
         found => found.map(|key| (key, false)),
     }
 }
 
-fn make(data_dir: &Path, path: PathBuf) -> Result<SigningKey, KeyFileError> {
+fn make(data_dir: &Path, path: &Path) -> Result<SigningKey, KeyFileError> {
     let io = |path: &Path, source| KeyFileError::Io { path: path.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|e| io(data_dir, e))?;
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(|e| KeyFileError::Random(e.to_string()))?;
     let key = SigningKey::from_seed(*seed);
-    let pem = key.to_pem(None).map_err(|source| KeyFileError::Key { path: path.clone(), source })?;
+    let pem = key.to_pem(None).map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
     // `create_new` refuses to write over a key that appeared meanwhile.
     let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(|e| io(&path, e))?;
-    file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| io(&path, e))?;
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|e| io(path, e))?;
+    file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| io(path, e))?;
     // The name is durable only with its folder.
     std::fs::File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(|e| io(data_dir, e))?;
     Ok(key)
@@ -100,8 +100,8 @@ mod tests {
         let (second, made_again) = load_or_make(&data).unwrap();
         assert!(made && !made_again);
         assert_eq!(first.public(), second.public());
-        let mode = std::fs::metadata(data.join(KEY_FILE)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let permissions = std::fs::metadata(data.join(KEY_FILE)).unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -323,7 +323,7 @@ fn table(head: [&str; 5], rows: &[[String; 5]]) -> String {
     let mut out = String::new();
     let head = head.map(str::to_owned);
     for row in std::iter::once(&head).chain(rows) {
-        out.push_str(" ");
+        out.push(' ');
         for (column, cell) in widths.iter().zip(row) {
             out.push(' ');
             out.push_str(&printable(cell));

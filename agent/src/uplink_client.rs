@@ -145,6 +145,25 @@ impl Client {
         Err(ClientError::Answer { url: format!("{}{path}", self.base), detail })
     }
 
+    /// End of the last window in the statements of a stream up to and with `seq`, UTC s, if the gateway knows it
+    /// for exactly that state of the stream.
+    pub async fn windows_end(&self, project: &str, kid: &Hash, seq: u64) -> Result<Option<i64>, ClientError> {
+        #[derive(serde::Deserialize)]
+        struct Overview {
+            streams: Vec<Stream>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Stream {
+            kid: String,
+            last_seq: Option<u64>,
+            windows_end: Option<i64>,
+        }
+        let overview: Overview =
+            self.json(&path::PROJECT.replace("{project}", &path::segment(project))).await?;
+        let own = overview.streams.into_iter().find(|s| s.kid == hex::encode(kid) && s.last_seq == Some(seq));
+        Ok(own.and_then(|s| s.windows_end))
+    }
+
     async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let (url, body) = self.get(path).await?;
         serde_json::from_slice(&body).map_err(|e| ClientError::Answer { url, detail: e.to_string() })

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// systemd-timesyncd touches this file whenever it has heard from a server.
 const TIMESYNC_MARK: &str = "/run/systemd/timesync/synchronized";
-/// systemd-timesyncd asks at least every 2048 s (timesyncd.conf, PollIntervalMaxSec); older than three of
+/// systemd-timesyncd asks at least every 2048 s (timesyncd.conf, `PollIntervalMaxSec`); older than three of
 /// these means that it lost its servers.
 const TIMESYNC_FRESH: Duration = Duration::from_secs(3 * 2048);
 

@@ -45,7 +45,7 @@ const WAITING_WINDOWS: usize = 20_000;
 /// The engine's memory is stored without a statement when the journal has grown by this, bytes.
 const JOURNAL_BYTES: u64 = 32 << 20;
 /// How often what may go is pruned.
-const MAINTENANCE: Duration = Duration::from_secs(60);
+const MAINTENANCE: Duration = Duration::from_mins(1);
 /// Longest pause between attempts to store a statement, ms.
 const RETRY_MS: u64 = 60_000;
 
@@ -64,11 +64,29 @@ pub(crate) struct Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// The gateway's head decides where the stream goes on; what is lost by that is signed.
-    GoOn { seq: u64, prev: Option<spool::Hash>, send_from: u64, said: Vec<What> },
+    GoOn(GoOn),
     /// The stream's end is what the spool says.
     Anchored,
     /// Stop after writing everything.
     Stop,
+}
+
+/// Where a stream goes on, and what is lost by that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GoOn {
+    /// The next number.
+    pub(crate) seq: u64,
+    /// Leaf of the statement before it.
+    pub(crate) prev: Option<spool::Hash>,
+    /// The first number to send.
+    pub(crate) send_from: u64,
+    /// What is signed about it.
+    pub(crate) note: String,
+    /// Windows of statements that cannot be sent, UTC ms.
+    pub(crate) lost: Option<(i64, i64)>,
+    /// End of the last window before the break, UTC ms: from there to the first that is still to be signed all
+    /// is lost.
+    pub(crate) lost_from: Option<i64>,
 }
 
 /// Why the core ended.
@@ -122,6 +140,8 @@ pub(crate) struct Work {
     /// Receipts to give back after the commit.
     owed: Vec<(usize, Receipt)>,
     buffered: usize,
+    /// The start stands in the journal.
+    begun: bool,
     /// Observations are being lost since this moment.
     losing: Option<Utc>,
     lost: u64,
@@ -131,10 +151,7 @@ pub(crate) struct Work {
 impl Core {
     /// Runs until it is told to stop, or the store fails for good. `first` are the rows of the start.
     pub(crate) fn run(mut self, first: Vec<(usize, Row)>) -> Result<(), CoreError> {
-        for (stream, row) in first {
-            self.queue(stream, row);
-        }
-        self.commit_rows()?;
+        self.begin(first)?;
         let mut next_step = std::time::Instant::now() + self.every;
         let mut next_maintenance = std::time::Instant::now() + self.every;
         loop {
@@ -162,6 +179,13 @@ impl Core {
                 next_maintenance = now + MAINTENANCE;
             }
         }
+    }
+
+    fn begin(&mut self, first: Vec<(usize, Row)>) -> Result<(), CoreError> {
+        for (stream, row) in first {
+            self.queue(stream, row);
+        }
+        self.commit_rows()
     }
 
     /// Sorts a link's news to the streams it concerns.
@@ -240,7 +264,11 @@ impl Core {
         self.work.row_bytes = 0;
         let text = format!("observations from {since} to {} could not be kept: the disk was full", now.utc);
         for i in 0..self.streams.len() {
-            self.queue(i, Row::Resume(Boot { at: now, ..self.boot.clone() }));
+            let boot = Boot { at: now, ..self.boot.clone() };
+            self.queue(i, Row::Resume(boot.clone()));
+            if !self.work.begun {
+                self.queue(i, Row::Record(Record::Boot(boot)));
+            }
             self.queue(i, Row::Said(What::Note { text: text.clone() }));
         }
     }
@@ -295,6 +323,7 @@ impl Core {
                 }
             }
         }
+        self.work.begun = true;
         self.work.row_bytes = 0;
         for (link, receipt) in self.work.owed.drain(..) {
             // A link that is gone has nobody to acknowledge to; its peer delivers again.
@@ -453,6 +482,7 @@ impl Core {
                 stream.raw.clear();
                 stream.leaves = kept;
                 stream.restepped = false;
+                stream.end = end.or(stream.end);
                 self.board.project(id, |p| {
                     p.next_seq = head.next_seq + 1;
                     p.signed_until = end.map_or(p.signed_until, |end| end / 1000);
@@ -554,15 +584,23 @@ impl Core {
     /// Does what an uplink asks. Gives the answer's sender back when it was the order to stop.
     fn obey(&mut self, command: Command) -> Result<Option<oneshot::Sender<bool>>, CoreError> {
         let Command { project, order, done } = command;
-        let id = self.streams[project].project.id().to_owned();
-        let (changes, said) = match order {
+        let stream = &mut self.streams[project];
+        let id = stream.project.id().to_owned();
+        let end = match &order {
+            Order::GoOn(go_on) => stream.end.max(go_on.lost_from).map(i64::to_be_bytes),
+            Order::Anchored | Order::Stop => None,
+        };
+        let (mut changes, said) = match order {
             Order::Stop => return Ok(Some(done)),
             Order::Anchored => (vec![facts::unset(&id, facts::UNANCHORED)], vec![]),
-            Order::GoOn { seq, prev, send_from, said } => {
+            Order::GoOn(go_on) => {
+                let said = stream.said_of(&go_on);
+                let GoOn { seq, prev, send_from, .. } = go_on;
                 let go_on = Change::Continue { stream: &id, seq, prev, send_from };
                 (vec![go_on, facts::unset(&id, facts::UNANCHORED)], said)
             }
         };
+        changes.extend(end.as_ref().map(|end| facts::set(&id, facts::END, end)));
         // Rows that wait come first, so that positions stay in order.
         if !self.work.rows.is_empty() {
             self.commit_rows()?;
@@ -582,6 +620,12 @@ impl Core {
         let answer = match result {
             Ok(true) => {
                 self.applied(rows);
+                let stream = &mut self.streams[project];
+                if let Some(end) = end.map(i64::from_be_bytes) {
+                    // No window that the gateway has already is made again.
+                    stream.engine.forget_signed(Utc(end));
+                    stream.end = Some(end);
+                }
                 true
             }
             Ok(false) => false,
@@ -656,3 +700,7 @@ fn lock(store: &SharedSpool) -> std::sync::MutexGuard<'_, spool::Spool> {
 fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+mod tests;

@@ -200,10 +200,10 @@ pub(super) fn first_look(
     if gateway.frozen {
         return (Cursor::Stay, Standing::Frozen("the stream is frozen".to_owned()));
     }
-    match gateway.next_seq < send_from {
-        true => (Cursor::Rewind(gateway.next_seq), Standing::Fine),
-        false => (Cursor::Stay, Standing::Fine),
+    if gateway.next_seq < send_from {
+        return (Cursor::Rewind(gateway.next_seq), Standing::Fine);
     }
+    (Cursor::Stay, Standing::Fine)
 }
 
 #[cfg(test)]

@@ -52,7 +52,9 @@ pub(crate) fn read_memory(bytes: &[u8]) -> Option<(u64, &[u8])> {
 /// Where archiving stands, as it is stored.
 pub(crate) fn raw(archived: u64, leaves: &[Hash]) -> Vec<u8> {
     let mut bytes = archived.to_be_bytes().to_vec();
-    leaves.iter().for_each(|leaf| bytes.extend_from_slice(leaf));
+    for leaf in leaves {
+        bytes.extend_from_slice(leaf);
+    }
     bytes
 }
 

@@ -36,6 +36,13 @@ pub(crate) struct Message {
     _permit: OwnedSemaphorePermit,
 }
 
+impl Message {
+    /// News that holds `permit` until the core has taken it.
+    pub(crate) fn new(link: usize, news: News, permit: OwnedSemaphorePermit) -> Self {
+        Self { link, news, _permit: permit }
+    }
+}
+
 /// What happened on a link.
 #[derive(Debug)]
 pub(crate) enum News {
@@ -174,7 +181,7 @@ impl LinkTask {
     /// Hands news to the core, waiting for room. An end when the core is gone.
     async fn tell(&self, permits: &Arc<Semaphore>, news: News) -> Option<End> {
         let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return Some(End::Stop) };
-        let message = Message { link: self.index, news, _permit: permit };
+        let message = Message::new(self.index, news, permit);
         self.core.send(Input::Link(message)).err().map(|_| End::Stop)
     }
 }

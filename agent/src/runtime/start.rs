@@ -128,12 +128,14 @@ struct Parts {
     boot: Boot,
 }
 
-struct OpenedStreams {
-    spool: Spool,
-    streams: Vec<Stream>,
-    first: Vec<(usize, Row)>,
-    progress: Progress,
-    trusted_s: i64,
+pub(super) struct OpenedStreams {
+    pub(super) spool: Spool,
+    pub(super) streams: Vec<Stream>,
+    /// The rows of the start.
+    pub(super) first: Vec<(usize, Row)>,
+    pub(super) progress: Progress,
+    /// The newest cosigned time, UTC s.
+    pub(super) trusted_s: i64,
 }
 
 fn projects(configuration: &Configuration, key: &SigningKey) -> Result<Vec<Arc<Project>>, RunError> {
@@ -177,7 +179,7 @@ fn hash_of(path: &Path) -> std::io::Result<evidence::Hash> {
     }
 }
 
-/// Opens the spool and rebuilds every stream; everything that has to be said about it is among the first rows.
+/// Opens the spool and rebuilds every stream.
 fn open_streams(
     data_dir: &Path,
     max_bytes: u64,
@@ -186,15 +188,25 @@ fn open_streams(
 ) -> Result<OpenedStreams, RunError> {
     let intact = |bytes: &[u8], leaf: &spool::Hash| evidence::hash::leaf(bytes) == *leaf;
     let opened = spool::open(&data_dir.join(SPOOL_FILE), max_bytes, &intact)?;
-    let mut spool = Spool::new(Box::new(opened.store))?;
-    let progress = Progress::open(data_dir);
+    let spool = Spool::new(Box::new(opened.store))?;
+    rebuild(spool, opened.damage.as_ref(), Progress::open(data_dir), projects, boot)
+}
+
+/// Rebuilds every stream; everything that has to be said about it is among the first rows.
+pub(super) fn rebuild(
+    mut spool: Spool,
+    damage: Option<&Damage>,
+    progress: Progress,
+    projects: &[Arc<Project>],
+    boot: &Boot,
+) -> Result<OpenedStreams, RunError> {
     let (mut streams, mut first, mut trusted_s) = (vec![], vec![], 0);
     for (i, project) in projects.iter().enumerate() {
         let id = project.id();
         let mark = progress.mark(id);
         let place = spool.stream(id)?;
         let stale = mark.is_some_and(|mark| stream::is_stale(&place, mark));
-        let damage = opened.damage.as_ref().map(|damage| assess(damage, id));
+        let damage = damage.map(|damage| assess(damage, id));
         if stale || damage.as_ref().is_some_and(|d| !d.end_known) {
             spool.commit(&[facts::set(id, facts::UNANCHORED, b"1")])?;
         }
@@ -365,7 +377,10 @@ fn failure(data_dir: &Path, error: &CoreError) -> String {
 }
 
 /// Streams on each link, and the stream of each point.
-fn places(configuration: &Configuration, projects: &[Arc<Project>]) -> (Vec<Vec<usize>>, Vec<Option<usize>>) {
+pub(super) fn places(
+    configuration: &Configuration,
+    projects: &[Arc<Project>],
+) -> (Vec<Vec<usize>>, Vec<Option<usize>>) {
     let mut on_link = vec![vec![]; configuration.links.len()];
     let mut of_point = vec![];
     for (i, project) in projects.iter().enumerate() {

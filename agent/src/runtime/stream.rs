@@ -10,6 +10,7 @@
 //! changes in one commit, so a crash leaves either the windows unsigned with all their rows, or signed with
 //! none of them to be signed again.
 
+use super::core::GoOn;
 use super::facts;
 use super::progress::Mark;
 use super::project::Project;
@@ -37,6 +38,8 @@ pub(crate) struct Stream {
     /// Position of the next journal row.
     pub(crate) next: u64,
     pub(crate) boot_epoch: u64,
+    /// End of the last window that was signed or declared lost, UTC ms.
+    pub(crate) end: Option<i64>,
     /// The clock stepped since the last statement.
     pub(crate) restepped: bool,
     /// Nothing is signed before this, ms of the monotonic clock: a commit failed.
@@ -101,6 +104,7 @@ impl Stream {
             leaves,
             next,
             boot_epoch: u64::try_from(epoch.saturating_add(1).max(now.0 / 1000)).unwrap_or(1),
+            end: end.map(|end| end.0),
             restepped: false,
             retry_at: 0,
             failures: 0,
@@ -110,15 +114,15 @@ impl Stream {
         if let Some(end) = end {
             stream.engine.forget_signed(end);
         }
-        let lost = stream.replay(spool, start, archived)?;
+        let lost = stream.replay(spool, &start, archived)?;
         Ok(Opened { stream, lost })
     }
 
     /// Applies the rows behind the snapshot and takes those that are in no block yet. Says whether rows had to
     /// be passed over.
-    fn replay(&mut self, spool: &mut Spool, start: Start, archived: u64) -> Result<bool, StreamError> {
+    fn replay(&mut self, spool: &mut Spool, start: &Start, archived: u64) -> Result<bool, StreamError> {
         let id = self.project.id().to_owned();
-        let Start { mut due, known } = start;
+        let Start { mut due, known } = *start;
         let mut from = archived.min(due.unwrap_or(archived));
         loop {
             let rows = spool.journal(&id, from, REPLAY)?;
@@ -132,7 +136,9 @@ impl Stream {
                 }
                 if due == Some(row.position) {
                     due = decoded.is_ok().then_some(row.position + 1);
-                    decoded.iter().for_each(|row| self.apply(row));
+                    if let Ok(row) = decoded {
+                        self.apply(&row);
+                    }
                 }
             }
         }
@@ -174,6 +180,16 @@ impl Stream {
     /// What a statement with these leaves says of raw blocks.
     pub(crate) fn commitment(leaves: &[Hash]) -> evidence::payload::RawCommitment {
         raw::commitment(leaves)
+    }
+
+    /// What is to be signed when the stream goes on elsewhere.
+    pub(crate) fn said_of(&self, go_on: &GoOn) -> Vec<What> {
+        let until = self.end.or_else(|| self.engine.next_to_sign().map(|start| start.0));
+        let unsigned = go_on.lost_from.zip(until).filter(|(from, until)| from < until);
+        let losses = go_on.lost.into_iter().chain(unsigned);
+        let mut said = vec![What::Note { text: go_on.note.clone() }];
+        said.extend(losses.map(|(from, to)| What::Loss { from: Utc(from), to: Utc(to) }));
+        said
     }
 
     /// Drops the oldest windows that cannot be stored and says so. Events among them are kept.

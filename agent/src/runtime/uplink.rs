@@ -5,7 +5,7 @@
 //! before it fetches the receipt again.
 
 use super::board::Board;
-use super::core::{Command, Order};
+use super::core::{Command, GoOn, Order};
 use super::cursor::{Cursor, Pusher, Sent, Standing, first_look};
 use super::facts;
 use super::links::Input as Incoming;
@@ -14,11 +14,10 @@ use super::seal::{self, SealError, Verified};
 use super::{SharedSpool, with_spool};
 use crate::failpoint;
 use crate::uplink_client::{Client, ClientError};
-use crate::window::What;
 use evidence::Hash;
 use evidence::key::Kid;
 use evidence::statement::{Payload, open};
-use observation::{Clock, Utc};
+use observation::Clock;
 use protocols::backoff::Backoff;
 use spool::{Change, Limit, Spool, Statement, StoreError};
 use std::collections::HashMap;
@@ -26,6 +25,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uplink::{BodyWriter, StreamState};
 
@@ -34,7 +34,7 @@ const RECEIPTS: usize = 64;
 /// Statements read from the spool at a time, bytes.
 const BODY: usize = 4 << 20;
 /// How often the log is looked at when nothing waits for a receipt.
-const CALM: Duration = Duration::from_secs(60);
+const CALM: Duration = Duration::from_mins(1);
 
 /// Everything an uplink's task needs.
 pub(crate) struct UplinkTask {
@@ -67,6 +67,9 @@ enum RoundError {
     Ending,
 }
 
+/// The agent is ending.
+struct Ending;
+
 /// What a push round came to.
 enum Round {
     /// Nothing waits.
@@ -89,52 +92,71 @@ impl UplinkTask {
         let mut backoff = Backoff::new(u64::from_be_bytes(self.kid.0[..8].try_into().unwrap_or_default()));
         let mut pusher = Pusher::default();
         let mut looked = false;
-        let mut next_seal = tokio::time::Instant::now();
+        let mut next_seal = Instant::now();
+        // When to push next; none while nothing waits.
+        let mut next_push = Some(Instant::now());
+        let mut closing = false;
         loop {
-            let round = match looked {
-                false => self.look().await.map(|standing| {
-                    looked = standing == Standing::Fine;
-                    self.board.standing(self.project.id(), &standing);
-                    if looked { Round::Again(Some(Duration::ZERO)) } else { Round::Again(None) }
-                }),
-                true => self.push(&mut pusher).await,
-            };
-            let pause = match round {
-                Ok(Round::Again(Some(pause))) => {
-                    backoff.succeeded();
-                    Some(pause)
+            if next_push.is_some_and(|at| at <= Instant::now()) {
+                let round = if looked { self.push(&mut pusher).await } else { self.first(&mut looked).await };
+                match self.pause(round, &mut backoff) {
+                    Ok(pause) => next_push = pause.map(|pause| Instant::now() + pause),
+                    Err(Ending) => return,
                 }
-                Ok(Round::Again(None)) => Some(backoff.failed()),
-                Ok(Round::Idle) => {
-                    backoff.succeeded();
-                    None
-                }
-                Err(RoundError::Ending) => return,
-                Err(error) => {
-                    tracing::warn!(project = self.project.id(), %error, "uplink");
-                    self.board.standing(self.project.id(), &Standing::Waiting(error.to_string()));
-                    Some(backoff.failed())
-                }
-            };
-            if looked && tokio::time::Instant::now() >= next_seal {
-                next_seal = tokio::time::Instant::now() + self.seal_and_report().await;
             }
-            if pause.is_none() && self.closing.is_cancelled() {
+            if looked && next_seal <= Instant::now() {
+                next_seal = Instant::now() + self.seal_and_report().await;
+            }
+            if closing && next_push.is_none_or(|at| at > Instant::now() + super::CLOSING) {
                 return;
             }
-            self.rest(pause, next_seal).await;
+            let wake = match next_push {
+                Some(at) if looked => at.min(next_seal),
+                Some(at) => at,
+                None => next_seal,
+            };
+            tokio::select! {
+                () = self.signed.notified(), if next_push.is_none() => next_push = Some(Instant::now()),
+                () = tokio::time::sleep_until(wake) => {}
+                () = self.closing.cancelled(), if !closing => {
+                    closing = true;
+                    next_push = next_push.or(Some(Instant::now()));
+                }
+            }
         }
     }
 
-    /// Waits for the pause, or for something to do.
-    async fn rest(&self, pause: Option<Duration>, next_seal: tokio::time::Instant) {
-        match pause {
-            Some(pause) => tokio::time::sleep(pause).await,
-            None => tokio::select! {
-                () = self.signed.notified() => {}
-                () = tokio::time::sleep_until(next_seal) => {}
-                () = self.closing.cancelled() => {}
-            },
+    async fn first(&self, looked: &mut bool) -> Result<Round, RoundError> {
+        let standing = self.look().await?;
+        *looked = standing == Standing::Fine;
+        self.board.standing(self.project.id(), &standing);
+        Ok(Round::Again(looked.then_some(Duration::ZERO)))
+    }
+
+    /// How long to wait after a round; none while nothing waits.
+    fn pause(
+        &self,
+        round: Result<Round, RoundError>,
+        backoff: &mut Backoff,
+    ) -> Result<Option<Duration>, Ending> {
+        match round {
+            Ok(Round::Again(Some(pause))) => {
+                backoff.succeeded();
+                Ok(Some(pause))
+            }
+            Ok(Round::Again(None)) => Ok(Some(backoff.failed())),
+            Ok(Round::Idle) => {
+                backoff.succeeded();
+                Ok(None)
+            }
+            Err(RoundError::Ending) => Err(Ending),
+            Err(error) => {
+                if backoff.failures() == 0 {
+                    tracing::warn!(project = self.project.id(), %error, "uplink");
+                }
+                self.board.standing(self.project.id(), &Standing::Waiting(error.to_string()));
+                Ok(Some(backoff.failed()))
+            }
         }
     }
 
@@ -167,39 +189,39 @@ impl UplinkTask {
     async fn anchor(&self, gateway: &StreamState) -> Result<Order, RoundError> {
         let (id, first) = (self.project.id().to_owned(), gateway.next_seq);
         let mut last = Last { seq: first, leaf: gateway.head, end_ms: None };
-        let (place, end, last) = with_spool(&self.store, move |spool| {
-            if let Some(before) = first.checked_sub(1)
-                && let Some(known) = spool.statements(&id, before, ONE)?.into_iter().find(|s| s.seq == before)
-            {
-                last.end_ms = windows_of(&known.bytes).map(|(_, to)| to);
-            }
-            while let Some(next) =
-                spool.statements(&id, last.seq, ONE)?.into_iter().find(|s| s.seq == last.seq)
-            {
+        let (place, mut last) = with_spool(&self.store, move |spool| {
+            last.end_ms =
+                first.checked_sub(1).map(|seq| find(spool, &id, seq)).transpose()?.flatten().and_then(end);
+            while let Some(next) = find(spool, &id, last.seq)? {
                 if evidence::hash::leaf(&next.bytes) != next.leaf || !follows(&next, last.leaf) {
                     break;
                 }
-                let end_ms = windows_of(&next.bytes).map(|(_, to)| to).or(last.end_ms);
-                last = Last { seq: next.seq + 1, leaf: Some(next.leaf), end_ms };
+                let (seq, leaf) = (next.seq + 1, Some(next.leaf));
+                last = Last { seq, leaf, end_ms: end(next).or(last.end_ms) };
             }
-            Ok((spool.stream(&id)?, facts::number(&mut **spool, &id, facts::END)?, last))
+            Ok((spool.stream(&id)?, last))
         })
         .await?;
         if place.next_seq == last.seq && place.head == last.leaf {
             return Ok(Order::Anchored);
         }
-        let mut said = vec![What::Note {
-            text: format!(
-                "the store of this box was damaged or lost; the stream goes on at {} after the gateway's head {first}",
-                last.seq
-            ),
-        }];
-        if let (Some(from), Some(to)) = (last.end_ms, end)
-            && from < to
-        {
-            said.push(What::Loss { from: Utc(from), to: Utc(to) });
+        if last.end_ms.is_none() && first > 0 {
+            let end_s = self.client.windows_end(self.project.id(), &self.kid.0, first - 1).await?;
+            last.end_ms = end_s.and_then(|s| s.checked_mul(1000));
         }
-        Ok(Order::GoOn { seq: last.seq, prev: last.leaf, send_from: first.min(last.seq), said })
+        let note = format!(
+            "the store of this box was damaged or lost; the gateway holds statements below {first}, the stream goes on at {}",
+            last.seq
+        );
+        let send_from = first.min(last.seq);
+        Ok(Order::GoOn(GoOn {
+            seq: last.seq,
+            prev: last.leaf,
+            send_from,
+            note,
+            lost: None,
+            lost_from: last.end_ms,
+        }))
     }
 
     /// The gateway holds statements of this stream that this box does not: what waits here cannot be sent any
@@ -218,11 +240,16 @@ impl UplinkTask {
             Ok(range)
         })
         .await?;
-        let text = format!("the gateway is ahead of this box's store; the stream goes on at {seq}");
-        tracing::error!(project = self.project.id(), text);
-        let mut said = vec![What::Note { text }];
-        said.extend(waiting.map(|(from, to)| What::Loss { from: Utc(from), to: Utc(to) }));
-        Ok(Order::GoOn { seq, prev: head, send_from: seq, said })
+        let note = format!("the gateway is ahead of this box's store; the stream goes on at {seq}");
+        tracing::error!(project = self.project.id(), note);
+        let end = self.client.windows_end(self.project.id(), &self.kid.0, seq.saturating_sub(1)).await?;
+        let end = end.and_then(|s| s.checked_mul(1000));
+        let (lost, lost_from) = match (waiting, end) {
+            // What waits follows what the gateway has: between the two nothing was kept either.
+            (Some((_, to)), Some(end)) if end < to => (Some((end, to)), None),
+            (waiting, end) => (waiting, end),
+        };
+        Ok(Order::GoOn(GoOn { seq, prev: head, send_from: seq, note, lost, lost_from }))
     }
 
     async fn ask(&self, order: Order) -> Result<Standing, RoundError> {
@@ -333,7 +360,7 @@ impl UplinkTask {
         let project = self.project.id();
         let Some(verified) = self.checkpoint().await? else { return Ok(true) };
         let id = project.to_owned();
-        let unsealed = with_spool(&self.store, move |spool| Ok(spool.unsealed(&id, RECEIPTS)?)).await?;
+        let unsealed = with_spool(&self.store, move |spool| spool.unsealed(&id, RECEIPTS)).await?;
         let mut trees: HashMap<u64, Hash> = HashMap::from([(verified.size, verified.root)]);
         let mut fetched: Vec<(u64, Vec<u8>)> = vec![];
         for stored in unsealed.iter().filter(|s| s.index < verified.size) {
@@ -381,9 +408,10 @@ impl UplinkTask {
                 self.board.project(project, |p| p.detail = detail);
                 return Ok(None);
             }
-            let proof = match old.size < verified.size {
-                true => self.client.consistency(project, old.size, verified.size).await?,
-                false => vec![],
+            let proof = if old.size < verified.size {
+                self.client.consistency(project, old.size, verified.size).await?
+            } else {
+                vec![]
             };
             seal::consistent((old.size, &old.root), (verified.size, &verified.root), &proof)?;
         }
@@ -456,6 +484,17 @@ fn body(statements: &[Statement]) -> (Vec<u8>, Vec<Sent>) {
 fn windows_of(bytes: &[u8]) -> Option<(i64, i64)> {
     let Payload::Window(batch) = open(bytes).ok()?.payload else { return None };
     Some((batch.t0.checked_mul(1000)?, batch.end().checked_mul(1000)?))
+}
+
+/// The statement of this number, if it is held.
+fn find(spool: &mut Spool, stream: &str, seq: u64) -> Result<Option<Statement>, StoreError> {
+    Ok(spool.statements(stream, seq, ONE)?.into_iter().find(|s| s.seq == seq))
+}
+
+/// End of a statement's windows, UTC ms.
+#[expect(clippy::needless_pass_by_value, reason = "handed over by `Option::and_then`")]
+fn end(statement: Statement) -> Option<i64> {
+    windows_of(&statement.bytes).map(|(_, to)| to)
 }
 
 /// Whether a statement names this leaf as its predecessor.

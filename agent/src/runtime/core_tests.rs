@@ -1,0 +1,552 @@
+//! The core against its spool: each commit fails twice, the disk is full for long, the spool is lost, the
+//! program dies at any commit. What is signed must always tile the time.
+
+use super::*;
+use crate::configuration::Configuration;
+use crate::runtime::links::Message;
+use crate::runtime::project::Project;
+use crate::runtime::start::{places, rebuild};
+use evidence::key::PublicKey;
+use evidence::payload::{Calendar, Definition, Event, EventCode, Flags, Genesis, Machine, RosterKey};
+use observation::{Decimal, Mono, Observation, PointId, Value};
+use protocols::Batch;
+use spool::faulty::{Fault, Faults, Faulty};
+use spool::{Limit, Spool};
+use std::path::Path;
+use std::sync::Mutex;
+use tokio::sync::Semaphore;
+
+const P: &str = "SY-1";
+const T0: i64 = 1_800_000_000_000;
+const ALL: Limit = Limit { items: 10_000, bytes: usize::MAX };
+
+const CONFIGURATION: &str = r#"
+[agent]
+id = "edge-1"
+data_dir = "data"
+[[uplink]]
+project = "SY-1"
+gateway = "http://127.0.0.1:1"
+genesis = "SY-1.genesis"
+registrar = "REGISTRAR"
+[window]
+length = "1s"
+per_statement = 3
+[raw]
+journal = "200ms"
+retention = "1d"
+[[link]]
+id = "meters"
+protocol = "modbus"
+address = "tcp://127.0.0.1:1"
+poll = "200ms"
+[[machine]]
+id = "press-03"
+name = "冲床 3 号"
+kind = "press"
+[machine.points]
+power = { link = "meters", unit = 3, register = "input:12", type = "i16", scale = "0.1", measure = "kW" }
+energy_total = { link = "meters", unit = 3, register = "input:0", type = "u32", order = "ABCD", measure = "Wh" }
+[machine.state]
+off = { power_below = "0.1kW", dwell = "1s" }
+idle = { power_below = "2kW", dwell = "1s" }
+producing = { power_above = "2kW", dwell = "1s" }
+"#;
+
+/// Both clocks, moved by the test.
+struct HandClock(Mutex<Instant>);
+
+impl Clock for HandClock {
+    fn now(&self) -> Instant {
+        *self.0.lock().unwrap()
+    }
+}
+
+impl HandClock {
+    fn advance(&self, ms: u64) {
+        let mut now = self.0.lock().unwrap();
+        now.mono.0 += ms;
+        now.utc.0 += i64::try_from(ms).unwrap();
+    }
+}
+
+/// A box with one press, whose program can be ended and started again.
+struct Rig {
+    dir: tempfile::TempDir,
+    clock: Arc<HandClock>,
+    key: Arc<SigningKey>,
+    faults: Faults,
+    statement_max: u64,
+    energy: i64,
+}
+
+impl Rig {
+    fn new() -> Self {
+        // In memory where the system offers it: what the disk does is planned here, not waited for.
+        let memory = Path::new("/dev/shm");
+        let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let rig = Self {
+            dir,
+            clock: Arc::new(HandClock(Mutex::new(Instant { utc: Utc(T0), mono: Mono(5000) }))),
+            key: Arc::new(SigningKey::from_seed([7; 32])),
+            faults: Faults::default(),
+            statement_max: u64::MAX,
+            energy: 1000,
+        };
+        let registrar = SigningKey::from_seed([1; 32]);
+        let genesis = genesis(&rig.configuration(), registrar.public(), rig.key.public());
+        let payload = Payload::Genesis(Box::new(genesis));
+        let iat = T0 / 1000 - 60;
+        let bytes = seal(&registrar, Role::Registrar, "registrar", P, iat, &payload).unwrap();
+        std::fs::write(rig.dir.path().join("SY-1.genesis"), bytes).unwrap();
+        rig
+    }
+
+    fn configuration(&self) -> Configuration {
+        let registrar = SigningKey::from_seed([1; 32]).public().to_string();
+        let text = CONFIGURATION.replace("REGISTRAR", &registrar);
+        Configuration::parse("agent.toml", &text, self.dir.path()).unwrap()
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.dir.path().join("spool.db")
+    }
+
+    fn start(&self) -> Core {
+        let intact = |bytes: &[u8], leaf: &spool::Hash| evidence::hash::leaf(bytes) == *leaf;
+        let opened = spool::open(&self.path(), self.statement_max, &intact).unwrap();
+        let damage = opened.damage;
+        let spool = Spool::new(Box::new(Faulty::new(opened.store, self.faults.clone()))).unwrap();
+        let configuration = self.configuration();
+        let project = Project::load(&configuration, &configuration.uplinks[0], self.key.public()).unwrap();
+        let projects = vec![Arc::new(project)];
+        let boot = Boot {
+            at: self.clock.now(),
+            version: "test".into(),
+            binary: [3; 32],
+            configuration: configuration.hash,
+        };
+        let progress = Progress::open(self.dir.path());
+        let opened = rebuild(spool, damage.as_ref(), progress, &projects, &boot).unwrap();
+        let (on_link, of_point) = places(&configuration, &projects);
+        let (_, incoming) = mpsc::channel();
+        let (receipts, kept) = tokio::sync::mpsc::unbounded_channel();
+        std::mem::forget(kept);
+        let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let mut core = Core {
+            streams: opened.streams,
+            store: Arc::new(Mutex::new(opened.spool)),
+            clock,
+            board: Arc::new(Board::new(&configuration, Utc(T0))),
+            incoming,
+            receipts: vec![receipts],
+            on_link,
+            of_point,
+            key: Arc::clone(&self.key),
+            agent: "edge-1".into(),
+            every: Duration::from_millis(200),
+            keep: Keep { statement_bytes: u64::MAX, raw_bytes: u64::MAX, retention_ms: i64::MAX },
+            progress: opened.progress,
+            generation: watch::channel(0).0,
+            signed: vec![Arc::new(Notify::new())],
+            boot,
+            trusted: watch::channel(0).1,
+            work: Work::default(),
+        };
+        core.begin(opened.first).unwrap();
+        tell(&mut core, News::Up(self.clock.now()));
+        core
+    }
+
+    /// Lets `ms` pass with a poll and a step every 200 ms.
+    fn run(&mut self, core: &mut Core, ms: u64) -> Result<(), CoreError> {
+        for _ in 0..ms / 200 {
+            self.clock.advance(200);
+            self.energy += 1;
+            let now = self.clock.now();
+            let read = |point, value: Option<Decimal>| {
+                Observation::good(PointId(point), Value::Number(value.unwrap()), now)
+            };
+            // Machines count power first, as in the configuration: point 0 is power, point 1 energy.
+            let (power, energy) = (Decimal::new(35, -1), Some(Decimal::from(self.energy)));
+            let power = if self.energy % 60 < 30 { power } else { Decimal::new(5, -1) };
+            let batch = Batch { receipt: None, ..Batch::of(vec![read(0, power), read(1, energy)]) };
+            tell(core, News::Batch(batch));
+            core.step()?;
+        }
+        Ok(())
+    }
+
+    /// Every statement in the spool, checked for number, predecessor, signature and tiling.
+    fn signed(&self, core: &Core) -> Signed {
+        let statements = lock(&core.store).statements(P, 0, ALL).unwrap();
+        let mut signed = Signed::default();
+        let mut prev = None;
+        for (i, statement) in statements.iter().enumerate() {
+            let opened = evidence::statement::open(&statement.bytes).unwrap();
+            assert_eq!(opened.leaf(), statement.leaf);
+            assert_eq!((opened.payload.seq(), opened.payload.prev()), (i as u64, prev));
+            prev = Some(statement.leaf);
+            let statement = opened.verify(self.key.public()).unwrap();
+            match statement.payload() {
+                Payload::Window(batch) => {
+                    for w in 0..batch.n {
+                        let start = (batch.t0 + i64::from(w)) * 1000;
+                        let figures = batch.columns.keys().map(|c| (*c, batch.value(*c, 0, w as usize)));
+                        signed.windows.push((start, figures.filter(|(_, v)| *v != 0).collect()));
+                    }
+                    signed.blocks += batch.raw.blocks;
+                    signed.events.extend(batch.events.iter().cloned());
+                }
+                Payload::Event(batch) => signed.events.extend(batch.events.iter().cloned()),
+                other => panic!("{other:?}"),
+            }
+        }
+        signed
+    }
+}
+
+fn genesis(configuration: &Configuration, registrar: &PublicKey, agent: &PublicKey) -> Genesis {
+    let machine = &configuration.machines[0];
+    let key = |key: &PublicKey, role, id: &str| RosterKey { key: key.clone(), role, id: id.into() };
+    let log = SigningKey::from_seed([2; 32]).public().clone();
+    let vkey =
+        evidence::note::VerifierKey::new("gw/SY-1", evidence::note::LineType::Text, log.clone()).unwrap();
+    Genesis {
+        project: P.into(),
+        origin: "gw/SY-1".into(),
+        log_vkey: vkey.to_string(),
+        receipt_key: log,
+        witness_policy: None,
+        keys: vec![key(registrar, Role::Registrar, "registrar"), key(agent, Role::Agent, "edge-1")],
+        machines: vec![Machine {
+            index: 0,
+            id: machine.id.clone(),
+            agent: "edge-1".into(),
+            name: machine.name.clone(),
+            line: String::new(),
+            columns: machine.columns(),
+            mapping: machine.mapping.hash,
+            planned_cycle_ms: None,
+            flags: Flags::default(),
+            identity: None,
+            rated_w: None,
+            theoretical_cycle_ms: None,
+        }],
+        step_s: 1,
+        windows_per_statement: 3,
+        max_lag_s: 60,
+        utc_offset_min: 480,
+        definitions: vec![Definition::new("mapping/press-03", machine.mapping.text.clone())],
+        periods: vec![],
+        calendar: Calendar::default(),
+        raw_retention_days: 1,
+        demo: true,
+        nonce: [0; 16],
+        operator_time_vkey: None,
+        clock_tolerance_s: 60,
+    }
+}
+
+fn tell(core: &mut Core, news: News) {
+    let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    core.take(Message::new(0, news, permit));
+}
+
+/// A window's start, UTC ms, and its figures that are not zero.
+type Figures = (i64, Vec<(u8, i64)>);
+
+#[derive(Debug, Default, PartialEq)]
+struct Signed {
+    windows: Vec<Figures>,
+    events: Vec<Event>,
+    blocks: u64,
+}
+
+impl Signed {
+    /// Down and lost time, UTC ms.
+    fn gaps(&self, code: EventCode) -> Vec<(i64, i64)> {
+        self.events.iter().filter(|e| e.code == code).filter_map(Event::interval).collect()
+    }
+
+    /// Windows, downs and losses cover the time once and without a hole.
+    #[track_caller]
+    fn assert_tiles(&self, context: &str) {
+        let mut spans: Vec<(i64, i64)> =
+            self.windows.iter().map(|(start, _)| (*start, start + 1000)).collect();
+        spans.extend(self.gaps(EventCode::Down));
+        spans.extend(self.gaps(EventCode::Loss));
+        spans.sort_unstable();
+        for pair in spans.windows(2) {
+            assert_eq!(pair[0].1, pair[1].0, "{context}: {pair:?} of {spans:?}");
+        }
+        for (start, figures) in &self.windows {
+            let states: i64 = figures.iter().filter(|(c, _)| *c < 9).map(|(_, ms)| ms).sum();
+            assert_eq!(states, 1000, "{context}: states of {start}");
+        }
+    }
+}
+
+/// What an undisturbed run of this length signs.
+fn reference(ms: u64) -> (Signed, u64) {
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    rig.run(&mut core, ms).unwrap();
+    (rig.signed(&core), rig.faults.commits())
+}
+
+const LENGTH: u64 = 8_000;
+
+#[test]
+fn an_undisturbed_run_signs_every_window_once_and_commits_to_its_blocks() {
+    let (signed, _) = reference(LENGTH);
+    signed.assert_tiles("reference");
+    assert_eq!(signed.windows.len(), 6, "{signed:?}");
+    assert_eq!(signed.windows[0].0, T0);
+    assert!(signed.gaps(EventCode::Down).is_empty() && signed.gaps(EventCode::Loss).is_empty());
+    assert_eq!(signed.blocks, 2, "one block a statement");
+}
+
+#[test]
+fn a_commit_that_fails_either_way_changes_nothing_that_is_signed() {
+    let (want, commits) = reference(LENGTH);
+    for fault in [Fault::NotWritten, Fault::WrittenAnyway] {
+        for k in 0..commits {
+            let mut rig = Rig::new();
+            rig.faults.plan(k, fault);
+            let mut core = rig.start();
+            rig.run(&mut core, LENGTH).unwrap();
+            // A statement that had to wait may still be outstanding; a retry comes within seconds.
+            rig.run(&mut core, 6_000).unwrap();
+            let got = rig.signed(&core);
+            got.assert_tiles(&format!("{fault:?} at {k}"));
+            assert_eq!(got.windows[..want.windows.len()], want.windows, "{fault:?} at {k}");
+        }
+    }
+}
+
+#[test]
+fn a_crash_at_any_commit_leaves_time_tiled_and_no_window_signed_twice() {
+    let (_, commits) = reference(LENGTH);
+    for fault in [Fault::NotWritten, Fault::WrittenAnyway] {
+        for k in 0..commits {
+            let mut rig = Rig::new();
+            rig.faults.plan(k, fault);
+            let mut core = rig.start();
+            while rig.faults.commits() <= k {
+                rig.run(&mut core, 200).unwrap();
+            }
+            // As by a power cut: nothing more is written.
+            drop(core);
+            rig.clock.advance(2_700);
+            let mut core = rig.start();
+            rig.run(&mut core, LENGTH).unwrap();
+            let got = rig.signed(&core);
+            got.assert_tiles(&format!("crash, {fault:?} at {k}"));
+            // What came before the very first commit is unknown to anybody, and a stream begins with a whole window.
+            let begin = if (fault, k) == (Fault::NotWritten, 0) { T0 + 3_000 } else { T0 };
+            assert_eq!(got.windows[0].0, begin, "crash, {fault:?} at {k}");
+            assert!(got.gaps(EventCode::Loss).is_empty(), "crash, {fault:?} at {k}: nothing was lost");
+            let down: i64 = got.gaps(EventCode::Down).iter().map(|(a, b)| b - a).sum();
+            assert!(down <= 2_000, "crash, {fault:?} at {k}: down {down} ms");
+        }
+    }
+}
+
+#[test]
+fn the_open_window_of_a_killed_agent_is_rebuilt_from_the_journal() {
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    rig.run(&mut core, 10_600).unwrap();
+    drop(core);
+    rig.clock.advance(100);
+    let mut core = rig.start();
+    rig.run(&mut core, 8_000).unwrap();
+    let signed = rig.signed(&core);
+    signed.assert_tiles("restart");
+    let (_, open) = signed.windows.iter().find(|(start, _)| *start == T0 + 10_000).unwrap();
+    let read = |column: u8| open.iter().find(|(c, _)| *c == column).map_or(0, |(_, v)| *v);
+    assert!(read(kpi::column::READS_GOOD) >= 6, "what was read before the kill counts: {open:?}");
+    assert!(read(0) < 500, "only the pause is unknown: {open:?}");
+}
+
+#[test]
+fn a_full_disk_costs_what_does_not_fit_into_memory_and_says_so() {
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    rig.run(&mut core, 5_000).unwrap();
+    rig.faults.last(Some(Fault::Full));
+    rig.run(&mut core, 3_000).unwrap();
+    assert!(core.board.status(Utc(0)).trouble.is_some_and(|t| t.contains("the disk is full")));
+    // As if the backlog had reached its limit.
+    core.work.row_bytes = BACKLOG_BYTES + 1;
+    rig.run(&mut core, 5_000).unwrap();
+    assert!(core.work.losing.is_some());
+    rig.faults.last(None);
+    rig.run(&mut core, 400).unwrap();
+    assert!(core.work.losing.is_none());
+    assert_eq!(*core.generation.borrow(), 1, "every session begins anew");
+    tell(&mut core, News::Up(rig.clock.now()));
+    rig.run(&mut core, 12_000).unwrap();
+    let signed = rig.signed(&core);
+    signed.assert_tiles("full disk");
+    let lost: i64 = signed.gaps(EventCode::Loss).iter().map(|(a, b)| b - a).sum();
+    assert!((6_000..=9_000).contains(&lost), "{lost} ms lost: {:?}", signed.events);
+    assert!(signed.gaps(EventCode::Down).is_empty());
+    let noted = |e: &Event| format!("{:?}", e.after).contains("could not be kept");
+    assert!(signed.events.iter().any(noted), "{:?}", signed.events);
+    assert!(core.board.status(Utc(0)).lost_observations > 0);
+}
+
+#[test]
+fn a_short_full_disk_costs_nothing() {
+    let (want, _) = reference(LENGTH);
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    rig.run(&mut core, 4_000).unwrap();
+    rig.faults.last(Some(Fault::Full));
+    rig.run(&mut core, 5_000).unwrap();
+    rig.faults.last(None);
+    rig.run(&mut core, LENGTH).unwrap();
+    let got = rig.signed(&core);
+    got.assert_tiles("short full disk");
+    assert_eq!(got.windows[..want.windows.len()], want.windows);
+}
+
+#[test]
+fn windows_that_cannot_be_stored_are_given_up_oldest_first_and_signed_as_lost() {
+    let mut rig = Rig::new();
+    rig.statement_max = 2_000;
+    let mut core = rig.start();
+    rig.run(&mut core, 30_000).unwrap();
+    let before = rig.signed(&core).windows.len();
+    assert!(core.board.status(Utc(0)).trouble.is_some_and(|t| t.contains("spool.max_bytes")));
+    core.streams[0].lose_oldest(5);
+    core.remember(0).unwrap();
+    drop(core);
+    rig.statement_max = u64::MAX;
+    rig.clock.advance(1_000);
+    let mut core = rig.start();
+    rig.run(&mut core, 5_000).unwrap();
+    let signed = rig.signed(&core);
+    signed.assert_tiles("spool limit");
+    let end = T0 + i64::try_from(before).unwrap() * 1000;
+    assert_eq!(signed.gaps(EventCode::Loss), [(end, end + 5_000)]);
+}
+
+fn remove_spool(path: &Path) {
+    for end in ["", "-wal"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        let _ = std::fs::remove_file(name);
+    }
+}
+
+#[test]
+fn after_a_lost_spool_nothing_is_signed_before_the_gateways_head_is_known_and_the_loss_is_exact() {
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    rig.run(&mut core, 10_000).unwrap();
+    let (signed, head) = (rig.signed(&core), lock(&core.store).stream(P).unwrap());
+    drop(core);
+    remove_spool(&rig.path());
+    rig.clock.advance(3_000);
+    let mut core = rig.start();
+    rig.run(&mut core, 6_000).unwrap();
+    assert!(rig.signed(&core).windows.is_empty(), "no number is known yet");
+    let (seq, end) = (head.next_seq, signed.windows.last().unwrap().0 + 1000);
+    let order =
+        Order::GoOn(GoOn { seq, prev: head.head, send_from: seq, lost_from: Some(end), ..GoOn::default() });
+    let (done, mut answer) = oneshot::channel();
+    core.obey(Command { project: 0, order, done }).unwrap();
+    assert!(answer.try_recv().unwrap());
+    rig.run(&mut core, 2_000).unwrap();
+    let statements = lock(&core.store).statements(P, 0, ALL).unwrap();
+    assert_eq!(statements[0].seq, head.next_seq);
+    let first = evidence::statement::open(&statements[0].bytes).unwrap();
+    assert_eq!(first.payload.prev(), head.head);
+    let Payload::Window(batch) = first.payload else { panic!("{first:?}") };
+    let losses = batch.events.iter().filter(|e| e.code == EventCode::Loss).filter_map(Event::interval);
+    assert_eq!(losses.collect::<Vec<_>>(), [(end, batch.t0 * 1000)]);
+}
+
+#[test]
+fn without_any_memory_the_loss_begins_where_the_gateways_windows_end() {
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    rig.run(&mut core, 10_000).unwrap();
+    let (signed, head) = (rig.signed(&core), lock(&core.store).stream(P).unwrap());
+    let end = signed.windows.last().unwrap().0 + 1000;
+    drop(core);
+    remove_spool(&rig.path());
+    std::fs::remove_file(rig.dir.path().join("progress.json")).unwrap();
+    rig.clock.advance(3_000);
+    let mut core = rig.start();
+    rig.run(&mut core, 1_500).unwrap();
+    let seq = head.next_seq;
+    let order =
+        Order::GoOn(GoOn { seq, prev: head.head, send_from: seq, lost_from: Some(end), ..GoOn::default() });
+    let (done, mut answer) = oneshot::channel();
+    core.obey(Command { project: 0, order, done }).unwrap();
+    assert!(answer.try_recv().unwrap());
+    rig.run(&mut core, 6_000).unwrap();
+    let statements = lock(&core.store).statements(P, 0, ALL).unwrap();
+    let Payload::Window(batch) = evidence::statement::open(&statements[0].bytes).unwrap().payload else {
+        panic!("no windows")
+    };
+    let losses = batch.events.iter().filter(|e| e.code == EventCode::Loss).filter_map(Event::interval);
+    assert_eq!(losses.collect::<Vec<_>>(), [(end, batch.t0 * 1000)]);
+}
+
+#[test]
+fn an_ordered_end_signs_everything_and_the_next_start_goes_on_with_the_open_window() {
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    rig.run(&mut core, 7_400).unwrap();
+    core.finish().unwrap();
+    rig.clock.advance(200);
+    let mut core = rig.start();
+    let signed = rig.signed(&core);
+    assert_eq!(signed.windows.last().unwrap().0, T0 + 6_000, "a shorter batch at the end");
+    assert!(signed.events.iter().any(|e| e.code == EventCode::Boot));
+    assert_eq!(lock(&core.store).journal(P, 0, ALL).unwrap().len(), 1, "only the new start is journalled");
+    rig.run(&mut core, 8_000).unwrap();
+    let signed = rig.signed(&core);
+    signed.assert_tiles("ordered end");
+    assert!(signed.gaps(EventCode::Down).is_empty(), "a restart within a window is no down");
+}
+
+#[test]
+fn receipts_go_back_only_after_the_commit() {
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    let (sender, mut given_back) = tokio::sync::mpsc::unbounded_channel();
+    core.receipts = vec![sender];
+    rig.faults.last(Some(Fault::NotWritten));
+    let batch = Batch { receipt: Some(Receipt::new(9)), ..Batch::default() };
+    tell(&mut core, News::Batch(batch));
+    rig.run(&mut core, 400).unwrap();
+    assert!(given_back.try_recv().is_err());
+    rig.faults.last(None);
+    rig.run(&mut core, 200).unwrap();
+    assert_eq!(given_back.try_recv().unwrap(), Receipt::new(9));
+}
+
+#[test]
+fn a_damaged_store_ends_the_agent_and_the_next_start_says_what_was_saved() {
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    rig.run(&mut core, 8_000).unwrap();
+    let before = rig.signed(&core);
+    drop(core);
+    spool::condemn(&rig.path(), "a page does not fit").unwrap();
+    rig.clock.advance(1_000);
+    let mut core = rig.start();
+    rig.run(&mut core, 6_000).unwrap();
+    let after = rig.signed(&core);
+    after.assert_tiles("condemned");
+    assert_eq!(after.windows[..before.windows.len()], before.windows);
+    assert!(after.gaps(EventCode::Loss).is_empty(), "everything could be read");
+    let noted = |e: &Event| format!("{:?}", e.after).contains("a page does not fit");
+    assert!(after.events.iter().any(noted), "{:?}", after.events);
+}
