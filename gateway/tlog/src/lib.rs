@@ -10,6 +10,7 @@ mod draft;
 pub mod keys;
 pub mod kill;
 pub mod log;
+mod pack;
 pub mod proof;
 pub mod recheck;
 pub mod rules;

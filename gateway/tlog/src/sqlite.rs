@@ -9,10 +9,12 @@
 //! a later successful commit, and a statement that is sent again is then acknowledged from the log.
 
 use crate::kill;
+use crate::pack::{pack, unpack};
 use crate::store::{
     Batch, CommitError, Entry, Head, Loaded, Newer, Part, Read, Sealed, Store, StoreError, StreamHead,
 };
 use evidence::Hash;
+use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -220,6 +222,12 @@ fn part(row: &Row<'_>, column: usize) -> rusqlite::Result<Part> {
         .ok_or(rusqlite::Error::IntegralValueOutOfRange(column, code_here))
 }
 
+fn unpacked(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<u8>> {
+    let stored = row.get_ref(column)?.as_blob()?;
+    let wrong = |e: String| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, e.into());
+    unpack(stored).map_err(wrong)
+}
+
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
         index: unsigned(row, 0)?,
@@ -227,7 +235,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         seq: unsigned(row, 2)?,
         part: part(row, 3)?,
         leaf: row.get(4)?,
-        bytes: row.get(5)?,
+        bytes: unpacked(row, 5)?,
     })
 }
 
@@ -385,7 +393,7 @@ fn write_entries(connection: &Connection, batch: &Batch) -> Result<(), Refused> 
         .prepare_cached("INSERT INTO entry(idx, kid, seq, part, leaf, bytes) VALUES(?, ?, ?, ?, ?, ?)")?;
     for entry in &batch.entries {
         let (index, seq) = (sql(entry.index)?, sql(entry.seq)?);
-        insert.execute(params![index, entry.kid, seq, code(entry.part), entry.leaf, entry.bytes])?;
+        insert.execute(params![index, entry.kid, seq, code(entry.part), entry.leaf, pack(&entry.bytes)])?;
     }
     Ok(())
 }
