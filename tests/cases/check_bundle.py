@@ -5,8 +5,9 @@
 
 From the raw bytes of the bundle it recomputes: the manifest, the checkpoint's signature, every entry's leaf hash
 and the root, every statement's signature and its place in its stream, the tiling of each stream's time by
-windows and downs, the sum of the states of every machine and window, and the power-on rate of every machine.
-With verify.json, the KPI is compared with what plumbline-verify printed. Exit code 1 and one line per defect
+windows and downs, the sum of the states of every machine and window, and every machine's power-on rate and
+availability in the trust file's period (all of the log without one), under the calendar that never rests.
+With verify.json, both are compared with what plumbline-verify printed. Exit code 1 and one line per defect
 when anything does not hold. Written from protocols/evidence/SPEC.md alone.
 """
 
@@ -29,7 +30,7 @@ EVENT = "application/vnd.plumbline.event+cbor"
 GENESIS = "application/vnd.plumbline.genesis+cbor"
 KEY = "application/vnd.plumbline.key+cbor"
 DOWN, LOSS = 3, 7
-UNKNOWN, OFF = 0, 1
+UNKNOWN, OFF, PRODUCING = 0, 1, 5
 
 defects = []
 
@@ -189,22 +190,23 @@ def main():
             if code in (DOWN, LOSS):
                 time.setdefault(kid, []).append((before, after))
         if kind == WINDOW:
-            window_sums(index, kid, body, time, sums)
+            window_sums(index, kid, body, time, sums, trust.get("period"))
 
     if genesis is None:
         defect("the log has no genesis")
         return finish(entries, sums)
     check_time(time)
     names = {machine[1]: machine[2] for machine in genesis[8]}
-    rates = {names[m]: power_on_rate(states) for m, states in sorted(sums.items())}
-    for machine, (lower, upper) in rates.items():
-        print(f"power-on rate of {machine}: {float(lower):.4%} .. {float(upper):.4%}")
+    rates = {names[m]: kpis_of(states) for m, states in sorted(sums.items())}
+    for machine, kpis in rates.items():
+        for kpi, (lower, upper) in kpis.items():
+            print(f"{kpi} of {machine}: {float(lower):.4%} .. {float(upper):.4%}")
     if len(sys.argv) > 3:
         compare(rates, sys.argv[3])
     return finish(entries, sums)
 
 
-def window_sums(index, kid, body, time, sums):
+def window_sums(index, kid, body, time, sums, period):
     t0, step, n = body[5]
     machines, columns = body[8]
     time.setdefault(kid, []).append((t0 * 1000, (t0 + step * n) * 1000))
@@ -221,8 +223,10 @@ def window_sums(index, kid, body, time, sums):
             parts = [states[c][cell] if c in states else 0 for c in range(9)]
             if sum(parts) != step * 1000:
                 defect(f"entry {index}: the states of machine {machine}, window {window}, sum to {sum(parts)} ms")
-            for state, ms in enumerate(parts):
-                totals[state] += ms
+            start = t0 + step * window
+            if period is None or period[0] <= start < period[1]:
+                for state, ms in enumerate(parts):
+                    totals[state] += ms
 
 
 def check_time(time):
@@ -234,26 +238,30 @@ def check_time(time):
                 defect(f"stream {kid.hex()[:8]}: time jumps from {end} to {start}")
 
 
-def power_on_rate(states):
-    """Known and not OFF over all time; unknown time counts only towards the upper bound."""
+def kpis_of(states):
+    """Each KPI as (lower, upper): unknown time counts only towards the upper bound."""
     total = sum(states)
+    if total == 0:
+        return {}
     on = total - states[UNKNOWN] - states[OFF]
-    return Fraction(on, total), Fraction(on + states[UNKNOWN], total)
+    counted = {"cn.power_on_rate": on, "iso.availability": states[PRODUCING]}
+    return {k: (Fraction(ms, total), Fraction(ms + states[UNKNOWN], total)) for k, ms in counted.items()}
 
 
 def compare(rates, path):
     with open(path, encoding="utf-8") as file:
         report = json.load(file)
-    compared = 0
-    for kpi in report["kpis"]:
-        if kpi["id"] == "cn.power_on_rate" and len(kpi["machines"]) == 1:
-            machine = kpi["machines"][0]
-            claimed = tuple(Fraction(kpi["interval"][bound]) for bound in ("lower", "upper"))
-            if claimed != rates.get(machine):
-                defect(f"power-on rate of {machine}: the report says {claimed}, the statements say {rates.get(machine)}")
-            compared += 1
-    if compared == 0:
-        defect("the report holds no power-on rate of a single machine")
+    wanted = {(machine, kpi) for machine, kpis in rates.items() for kpi in kpis}
+    compared = set()
+    for kpi in (kpi for table in report["figures"]["tables"] for kpi in table["kpis"]):
+        key = (kpi["machines"][0], kpi["id"]) if len(kpi["machines"]) == 1 else None
+        if key in wanted:
+            claimed = tuple(Fraction(kpi["value"][bound]) for bound in ("lower", "upper"))
+            if claimed != rates[key[0]][key[1]]:
+                defect(f"{key[1]} of {key[0]}: the report says {claimed}, the statements say {rates[key[0]][key[1]]}")
+            compared.add(key)
+    for machine, kpi in sorted(wanted - compared):
+        defect(f"the report holds no {kpi} of {machine}")
 
 
 def finish(entries, sums):

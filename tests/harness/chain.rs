@@ -6,7 +6,8 @@
 
 use super::process::{PATIENCE, Process};
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -215,10 +216,19 @@ impl Chain {
     /// When a step fails, with what it printed.
     #[track_caller]
     pub fn enrol(&self, configuration: &str) {
+        self.enrol_in(PROJECT, configuration);
+    }
+
+    /// The same for a configuration that names another project.
+    ///
+    /// # Panics
+    /// When a step fails, with what it printed.
+    #[track_caller]
+    pub fn enrol_in(&self, project: &str, configuration: &str) {
         fs::write(self.agent_file(), configuration).unwrap_or_else(|e| panic!("agent.toml: {e}"));
         let file = self.text("agent.toml");
         self.must(self.programs.agent, &["init", "--config", &file]);
-        self.found(PROJECT, &self.path("enrol.cbor"));
+        self.found(project, &self.path("enrol.cbor"));
     }
 
     /// Makes a project of one enrolment request: draft, genesis, import.
@@ -362,6 +372,23 @@ impl Chain {
         }
     }
 
+    /// End of the newest window of the machine that is furthest behind, as the running gateway knows it, UTC s;
+    /// 0 when it cannot be asked.
+    pub fn logged_until(&self, project: &str) -> i64 {
+        let page = self.page(project);
+        let ends =
+            page["machines"].as_array().map(|m| m.iter().map(|m| m["last_end"].as_i64().unwrap_or(0)).min());
+        ends.flatten().unwrap_or(0)
+    }
+
+    /// The gateway's own page of a project; `Null` when it cannot be asked.
+    pub fn page(&self, project: &str) -> serde_json::Value {
+        let target = format!("/v1/projects/{project}");
+        get(self.gateway_address(), &target)
+            .and_then(|body| serde_json::from_str(&body).ok())
+            .unwrap_or_default()
+    }
+
     /// Exports the bundle of a project.
     ///
     /// # Panics
@@ -446,6 +473,17 @@ impl Drop for Chain {
             eprintln!("--- everything is kept in {}", folder.keep().display());
         }
     }
+}
+
+/// The body of a small answer, by the plainest HTTP there is.
+fn get(address: SocketAddr, target: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
 }
 
 fn prepared<'a>(command: &'a mut Command, env: Env<'_>) -> &'a mut Command {

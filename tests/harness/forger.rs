@@ -185,13 +185,4 @@ impl Forger {
             Some((status, response.bytes().await.ok()?.to_vec()))
         })
     }
-
-    /// Asks for JSON; `None` when no answer came or it is none.
-    pub fn get(&self, gateway: SocketAddr, path: &str) -> Option<serde_json::Value> {
-        let url = format!("http://{gateway}{path}");
-        self.runtime.block_on(async {
-            let response = self.client.get(url).send().await.ok()?;
-            serde_json::from_slice(&response.bytes().await.ok()?).ok()
-        })
-    }
 }

@@ -142,24 +142,48 @@ pub fn must_tile(stream: &[&Entry]) -> Tiling {
     tiling
 }
 
-/// Number and leaf of every statement that the agent's spool holds as acknowledged.
+/// Asks the spool of an agent that has ended, however it ended. A copy is asked, so that the agent's next start
+/// finds exactly what its last end left.
+#[track_caller]
+fn ask_spool<T>(
+    agent_data: &Path,
+    sql: &str,
+    values: &[&dyn rusqlite::ToSql],
+    row: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Vec<T> {
+    let copy = tempfile::tempdir().unwrap_or_else(|e| panic!("no temporary folder: {e}"));
+    for name in ["spool.db", "spool.db-wal"] {
+        if agent_data.join(name).exists() {
+            let copied = std::fs::copy(agent_data.join(name), copy.path().join(name));
+            copied.unwrap_or_else(|e| panic!("{name}: {e}"));
+        }
+    }
+    let read = || -> rusqlite::Result<Vec<T>> {
+        let spool = rusqlite::Connection::open(copy.path().join("spool.db"))?;
+        let mut statement = spool.prepare(sql)?;
+        statement.query_map(values, |r| row(r))?.collect()
+    };
+    read().unwrap_or_else(|e| panic!("{}: {e}", agent_data.display()))
+}
+
+/// Number and leaf of every statement that the spool of an ended agent holds as acknowledged.
 ///
 /// # Panics
 /// When the spool cannot be read.
 #[track_caller]
 pub fn acknowledged(agent_data: &Path, project: &str) -> Vec<(u64, Hash)> {
-    let read = || -> rusqlite::Result<Vec<(u64, Hash)>> {
-        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
-        let spool = rusqlite::Connection::open_with_flags(agent_data.join("spool.db"), flags)?;
-        spool.busy_timeout(std::time::Duration::from_secs(10))?;
-        let mut statement = spool.prepare(
-            "SELECT seq, leaf FROM statement JOIN stream ON stream.id = statement.stream
-             WHERE stream.name = ?1 AND seq < send_from AND given_up = 0 ORDER BY seq",
-        )?;
-        let rows = statement.query_map([project], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
-        rows.map(|row| row.map(|(seq, leaf)| (seq.cast_unsigned(), leaf))).collect()
-    };
-    read().unwrap_or_else(|e| panic!("{}: {e}", agent_data.display()))
+    let sql = "SELECT seq, leaf FROM statement JOIN stream ON stream.id = statement.stream
+               WHERE stream.name = ?1 AND seq < send_from AND given_up = 0 ORDER BY seq";
+    ask_spool(agent_data, sql, &[&project], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))
+}
+
+/// The rows in the journal of an ended agent, in order.
+///
+/// # Panics
+/// When the spool cannot be read.
+#[track_caller]
+pub fn journal(agent_data: &Path) -> Vec<Vec<u8>> {
+    ask_spool(agent_data, "SELECT row FROM journal ORDER BY stream, position", &[], |row| row.get(0))
 }
 
 /// Every acknowledged statement must be in the log, under its number, exactly once.

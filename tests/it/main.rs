@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod dead_link;
 mod demo;
+mod exact;
 mod kill;
 mod programs;
+mod python;
 mod tamper;
 mod tidy;

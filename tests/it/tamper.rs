@@ -29,3 +29,13 @@ pub(crate) fn with_entry(bundle: &Path, index: usize, entry: &[u8]) -> Vec<u8> {
     }
     writer.finish().unwrap()
 }
+
+/// The bytes of one entry of a bundle's log.
+pub(crate) fn entry(bundle: &Path, index: usize) -> Vec<u8> {
+    let mut reader = BundleReader::open(File::open(bundle).unwrap()).unwrap();
+    let note = Note::parse(&reader.read(path::CHECKPOINT).unwrap()).unwrap();
+    let size = Checkpoint::parse(note.text()).unwrap().size;
+    let tile = tiles_of(None, size).nth(index / 256).unwrap();
+    let bytes = reader.read(&path::tile(&tile)).unwrap();
+    decode_entries(&bytes, tile.width).unwrap()[index % 256].to_vec()
+}
