@@ -43,7 +43,7 @@ pub struct Scope<'a> {
     pub cuts: &'a Cuts,
     /// The calendar the totals were made with.
     pub calendar: &'a Calendar,
-    /// SHA-256 over the leaf hashes of the statements behind the figures, hex.
+    /// Hash of the statements behind the figures, hex; see [`Kpi::statements`].
     pub statements: Option<&'a str>,
 }
 

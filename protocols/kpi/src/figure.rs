@@ -168,7 +168,8 @@ pub struct Kpi {
     pub calendar: String,
     /// Hashes of the state mappings in force, hex, without repeats, sorted.
     pub mappings: Vec<String>,
-    /// SHA-256 over the leaf hashes of the statements behind it, hex; `null` outside a verified bundle.
+    /// Hash of the statements behind it, hex; `null` outside a verified bundle. Starting from 32 zero bytes,
+    /// h = SHA-256(h ‖ leaf hash) for each window statement with a counted window in the period, in log order.
     pub statements: Option<String>,
     /// Version of the method.
     pub method: &'static str,

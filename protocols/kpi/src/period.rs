@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 /// Seconds in a day.
 pub const DAY_S: i64 = 86_400;
 
+/// Longest period that is cut into days, s: 100 years.
+pub const LONGEST_PERIOD_S: i64 = 100 * 366 * DAY_S;
+/// No date lies beyond, s; the same bound as for windows.
+const LAST_DATE_S: i64 = 1 << 40;
+
 /// A half-open stretch of UTC seconds.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
@@ -71,6 +76,16 @@ pub enum CutError {
         /// Window length, s.
         step_s: u32,
     },
+    /// A period longer than any project, or far from any date: most likely milliseconds were given.
+    #[error(
+        "a period from {from} to {to} (UTC s) is longer than 100 years or no date at all; are these seconds?"
+    )]
+    Absurd {
+        /// First second, UTC.
+        from: i64,
+        /// The second after the last, UTC.
+        to: i64,
+    },
     /// A period that ends before it begins.
     #[error("a period from {from} to {to} is empty")]
     Empty {
@@ -94,6 +109,11 @@ impl Cuts {
         }
         if let Some(p) = periods.iter().find(|p| p.from >= p.to) {
             return Err(CutError::Empty { from: p.from, to: p.to });
+        }
+        let dates = -LAST_DATE_S..LAST_DATE_S;
+        let sane = |p: &Period| dates.contains(&p.from) && p.to - p.from <= LONGEST_PERIOD_S;
+        if let Some(p) = periods.iter().find(|p| !sane(p)) {
+            return Err(CutError::Absurd { from: p.from, to: p.to });
         }
         let mut extra: Vec<i64> = periods.iter().flat_map(|p| [p.from, p.to]).collect();
         extra.sort_unstable();
@@ -174,6 +194,8 @@ mod tests {
         assert_eq!(Cuts::new(900, 5, &[]), Err(CutError::Offset { offset_min: 5, step_s: 900 }));
         let boundary = Cuts::new(60, 0, &[Period { from: 0, to: 61 }]);
         assert_eq!(boundary, Err(CutError::Boundary { at: 61, step_s: 60 }));
+        let milliseconds = Period { from: 1_767_196_800_000, to: 1_798_732_800_000 };
+        assert!(matches!(Cuts::new(60, 0, &[milliseconds]), Err(CutError::Absurd { .. })));
         assert_eq!(
             Cuts::new(60, 0, &[Period { from: 60, to: 60 }]),
             Err(CutError::Empty { from: 60, to: 60 })

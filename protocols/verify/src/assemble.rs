@@ -235,7 +235,7 @@ fn table(project: &Project, behind: &Behind, period: Period) -> Vec<KpiTable> {
     let scope = Scope { period, cuts, calendar, statements: Some(&statements) };
     let one = |machine: Option<&str>, subjects: &[Subject<'_>]| {
         let mut times = Times::default();
-        for subject in subjects {
+        for subject in subjects.iter().filter(|s| s.totals.kind() == MachineKind::Machine) {
             times += subject.totals.times(cuts, calendar, period);
         }
         KpiTable {

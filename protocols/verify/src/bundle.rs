@@ -259,7 +259,7 @@ impl<'t> Walk<'t> {
                 done += checked.len() as u64;
                 self.grow(reader, &checked)?;
                 for (index, entry) in (done - checked.len() as u64..).zip(checked) {
-                    self.entry(index, entry);
+                    self.entry(index, entry)?;
                 }
                 progress(Progress::Entries { done, total: size });
                 if next.is_some() && ahead.is_none() {
@@ -421,23 +421,24 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn entry(&mut self, index: u64, checked: Checked) {
+    fn entry(&mut self, index: u64, checked: Checked) -> Result<(), VerifyError> {
         self.out.entries += 1;
         let Checked { leaf, outcome } = checked;
         if let Some(kind) = outcome.kind() {
             *self.out.kinds.entry(kind_name(kind).to_owned()).or_default() += 1;
         }
         if index == 0 {
-            self.genesis(leaf, outcome);
+            self.genesis(leaf, outcome)?;
         } else if let Some(project) = &mut self.out.project {
             let cutoff = project.entry(index, leaf, outcome, &self.out.attest, &mut self.out.defects);
             self.out.cutoffs.extend(cutoff);
         }
+        Ok(())
     }
 
     /// The first entry must be a genesis that the trusted registrar signed for this log. Without one nobody says
     /// what this project measures, so nothing behind it is judged.
-    fn genesis(&mut self, leaf: Hash, outcome: Outcome) {
+    fn genesis(&mut self, leaf: Hash, outcome: Outcome) -> Result<(), VerifyError> {
         let outcome = match outcome {
             Outcome::Unknown(unverified) => Outcome::of(*unverified, &self.trust.registrar),
             other => other,
@@ -447,31 +448,31 @@ impl<'t> Walk<'t> {
             Outcome::Signed(statement, _) => statement,
             Outcome::Coding(e) => {
                 defects.entry(DefectCode::EntryCoding, 0, e.to_string());
-                return;
+                return Ok(());
             }
             Outcome::Forged(header, _) if header.kid == self.trust.registrar.kid() => {
                 defects.entry(DefectCode::EntrySignature, 0, "the signature does not verify");
-                return;
+                return Ok(());
             }
             Outcome::Forged(header, _) => {
                 defects.entry(DefectCode::TrustRegistrar, 0, format!("is signed by {}", header.kid));
-                return;
+                return Ok(());
             }
-            Outcome::Unknown(_) => return,
+            Outcome::Unknown(_) => return Ok(()),
         };
-        self.trusted(&statement, leaf);
+        self.trusted(&statement, leaf)
     }
 
-    fn trusted(&mut self, statement: &Statement, leaf: Hash) {
+    fn trusted(&mut self, statement: &Statement, leaf: Hash) -> Result<(), VerifyError> {
         let defects = &mut self.out.defects;
         let header = statement.header();
         let Payload::Genesis(genesis) = statement.payload() else {
             defects.entry(DefectCode::GenesisMissing, 0, format!("is a {}", kind_name(header.kind)));
-            return;
+            return Ok(());
         };
         if header.kid != self.trust.registrar.kid() {
             defects.entry(DefectCode::TrustRegistrar, 0, format!("is signed by {}", header.kid));
-            return;
+            return Ok(());
         }
         if header.project != genesis.project {
             defects.entry(DefectCode::EntryProject, 0, "header and genesis name different projects");
@@ -501,13 +502,12 @@ impl<'t> Walk<'t> {
             defects.entry(code, 0, detail);
         }
         if !usable {
-            return;
+            return Ok(());
         }
         let known = self.known_cutoffs.clone();
-        match Project::new(genesis.clone(), header, leaf, self.trust, known) {
-            Ok(project) => self.out.project = Some(project),
-            Err(e) => defects.entry(DefectCode::GenesisContent, 0, e.to_string()),
-        }
+        // The genesis' own periods were checked with it, so that what is refused here is the trust file's.
+        self.out.project = Some(Project::new(genesis.clone(), header, leaf, self.trust, known)?);
+        Ok(())
     }
 }
 

@@ -373,3 +373,122 @@ fn key(holder: &str, text: &str) -> Result<PublicKey, DraftError> {
 fn refused(agent: &str, reason: &dyn std::fmt::Display) -> DraftError {
     DraftError::Request { agent: agent.to_owned(), reason: reason.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ORIGIN, PROJECT, TestProject};
+    use evidence::key::SigningKey;
+
+    fn empty() -> Draft {
+        let genesis = TestProject::new().genesis;
+        Draft {
+            project: PROJECT.into(),
+            origin: ORIGIN.into(),
+            log_vkey: genesis.log_vkey,
+            receipt_key: genesis.receipt_key.to_string(),
+            operator_time_vkey: genesis.operator_time_vkey,
+            witness_policy: None,
+            step_s: 60,
+            windows_per_statement: 5,
+            max_lag_s: 3600,
+            utc_offset_min: 480,
+            clock_tolerance_s: 60,
+            raw_retention_days: 400,
+            demo: true,
+            agent: vec![],
+            key: vec![],
+            machine: vec![],
+            period: vec![],
+            definition: vec![],
+        }
+    }
+
+    fn request(seed: u8, change: impl FnOnce(&mut Enrolment)) -> Vec<u8> {
+        let key = SigningKey::from_seed([seed; 32]);
+        let machine = ProposedMachine {
+            id: format!("cnc-{seed}"),
+            columns: (0..=8).chain([10, 11]).collect(),
+            mapping: "producing = 'true'".into(),
+            ..ProposedMachine::default()
+        };
+        let mut enrolment = Enrolment {
+            agent: format!("edge-{seed}"),
+            project: PROJECT.into(),
+            key: key.public().clone(),
+            machines: vec![machine],
+            step_s: 60,
+            windows_per_statement: 5,
+            program: "test".into(),
+        };
+        change(&mut enrolment);
+        enrolment.seal(&key).unwrap()
+    }
+
+    fn genesis(draft: &Draft) -> Result<Genesis, DraftError> {
+        let registrar = SigningKey::from_seed([1; 32]);
+        draft.to_genesis(registrar.public(), "bureau", [7; 16])
+    }
+
+    #[test]
+    fn requests_become_a_draft_and_the_draft_a_genesis() {
+        let mut draft = empty();
+        draft.collect(&request(2, |_| ())).unwrap();
+        draft.collect(&request(3, |_| ())).unwrap();
+        let text = toml::to_string(&draft).unwrap();
+        let read: Draft = toml::from_str(&text).unwrap();
+        assert_eq!(read, draft);
+        let genesis = genesis(&read).unwrap();
+        assert_eq!(genesis.keys.len(), 3);
+        assert_eq!(genesis.machines.iter().map(|m| m.index).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(genesis.definitions[1].id, "mapping/cnc-3");
+        assert_eq!(genesis.machines[1].mapping, genesis.definitions[1].hash);
+    }
+
+    #[test]
+    fn a_machine_that_nothing_measures_may_be_listed() {
+        let mut draft = empty();
+        draft.collect(&request(2, |_| ())).unwrap();
+        let mut old = draft.machine[0].clone();
+        (old.index, old.id, old.agent) = (9, "old".into(), String::new());
+        (old.columns, old.mapping) = (vec![], String::new());
+        draft.machine.push(old);
+        assert_eq!(genesis(&draft).unwrap().machines[1].agent, "");
+    }
+
+    #[track_caller]
+    fn refused(change: impl FnOnce(&mut Draft), want: &str) {
+        let mut draft = empty();
+        draft.collect(&request(2, |_| ())).unwrap();
+        change(&mut draft);
+        let told = genesis(&draft).unwrap_err().to_string();
+        assert!(told.contains(want), "{told}");
+    }
+
+    #[test]
+    fn what_the_registrar_may_not_edit_is_refused_by_name() {
+        refused(|d| d.machine[0].mapping = "00".into(), "do not edit it");
+        refused(|d| d.machine[0].id = "other".into(), "does not name it");
+        refused(|d| d.machine[0].agent = "edge-9".into(), "its agent is not in the draft");
+        refused(|d| d.agent[0].id = "edge-9".into(), "its id or key is not the one it signed");
+        refused(|d| d.agent[0].enrolment.replace_range(200..202, "00"), "edge-2");
+        refused(|d| d.step_s = 30, "60 s long");
+        refused(|d| d.receipt_key = "00".into(), "receipts");
+        refused(
+            |d| d.key.push(DraftKey { id: "x".into(), role: "agent".into(), key: String::new() }),
+            "enterprise or assessor",
+        );
+        refused(|d| d.machine.push(d.machine[0].clone()), "occurs twice");
+        refused(
+            |d| d.period.push(DraftPeriod { name: "p".into(), from: 0, to: 61 }),
+            "move the period to a whole window",
+        );
+    }
+
+    #[test]
+    fn a_request_for_another_project_or_grid_is_not_collected() {
+        for bytes in [request(2, |e| e.project = "SY-OTHER".into()), request(2, |e| e.step_s = 1)] {
+            assert!(matches!(empty().collect(&bytes), Err(DraftError::Request { .. })));
+        }
+    }
+}

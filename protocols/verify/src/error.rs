@@ -13,6 +13,9 @@ pub enum VerifyError {
         #[source]
         source: std::io::Error,
     },
+    /// The trust file asks for a period that this project cannot answer.
+    #[error("`period` of the trust file: {0}")]
+    Period(#[from] kpi::period::CutError),
     /// The bundle is of a kind that this version does not verify.
     #[error("the bundle is {kind}, which this version does not verify; export a full bundle")]
     Kind {

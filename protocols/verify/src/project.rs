@@ -15,6 +15,7 @@ use evidence::payload::{
 use evidence::statement::{Header, Payload, Statement};
 use kpi::chain::CounterBreak;
 use kpi::leaf::LEAVES;
+use kpi::period::LONGEST_PERIOD_S;
 use kpi::totals::Hole;
 use kpi::{Calendar, Cuts, MachineKind, MachineWindow, Period};
 
@@ -283,10 +284,11 @@ impl Project {
             defects.add(DefectCode::WindowGrid, at.over(over, detail));
             return;
         }
-        let earliest = self.signed_at - i64::from(self.limits.tolerance_s);
-        if batch.t0 + i64::from(batch.step) <= earliest {
-            let detail = format!("the genesis was signed at {}", self.signed_at);
-            defects.add(DefectCode::WindowBeforeGenesis, at.over(over, detail));
+        if !self.plausible_dates(over) {
+            let early = over.from < self.signed_at;
+            let code = if early { DefectCode::WindowBeforeGenesis } else { DefectCode::WindowGrid };
+            defects.add(code, at.over(over, format!("the genesis was signed at {}", self.signed_at)));
+            return;
         }
         self.holes(at, &batch.events, over.from, true, defects);
         self.tile(at, over, defects);
@@ -305,6 +307,14 @@ impl Project {
         self.holes(at, &batch.events, over.from, false, defects);
     }
 
+    /// Whether a stretch lies between the genesis and the end of any project. What does not is not added, so that
+    /// a forged date cannot make totals of a million days.
+    fn plausible_dates(&self, over: Period) -> bool {
+        let earliest = self.signed_at.saturating_sub(self.limits.tolerance_s.into());
+        let latest = self.signed_at.saturating_add(LONGEST_PERIOD_S / 2);
+        over.from.saturating_add(self.cuts.step_s()) > earliest && over.to <= latest && over.from < over.to
+    }
+
     /// The signed stretches without windows, those that begin before `t` or those that do not.
     fn holes(&mut self, at: &At<'_>, events: &[Event], t: i64, before: bool, defects: &mut Defects) {
         for event in events {
@@ -314,9 +324,10 @@ impl Project {
                 continue;
             }
             let step_ms = self.cuts.step_s() * 1000;
-            if from_ms.rem_euclid(step_ms) != 0 || to_ms.rem_euclid(step_ms) != 0 {
+            let on_grid = from_ms.rem_euclid(step_ms) == 0 && to_ms.rem_euclid(step_ms) == 0;
+            if !on_grid || !self.plausible_dates(over) {
                 let detail =
-                    format!("{:?} from {from_ms} to {to_ms} ms is not on the window grid", event.code);
+                    format!("{:?} from {from_ms} to {to_ms} ms: no windows can lie there", event.code);
                 defects.add(DefectCode::EventContent, at.over(over, detail));
                 continue;
             }

@@ -442,7 +442,7 @@ pub struct KpiTable {
     pub period: Period,
     /// Machine id; `null` for the whole project.
     pub machine: Option<String>,
-    /// Times over all its machines.
+    /// Times over its machines that have states.
     pub times: Times,
     /// The figures.
     pub kpis: Vec<Kpi>,

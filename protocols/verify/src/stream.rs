@@ -11,8 +11,10 @@ use crate::plausible::Clock;
 /// The state of one stream.
 #[derive(Default)]
 pub(crate) struct Stream {
-    /// First eight bytes of every leaf, by sequence number: enough to tell a replay from an equivocation.
+    /// First eight bytes of every leaf from `first` on: enough to tell a replay from an equivocation.
     leaves: Vec<u64>,
+    /// Sequence number of the first of `leaves`: 0, or the first behind the last gap.
+    first: u64,
     head: Option<Hash>,
     pub(crate) closed: bool,
     pub(crate) frozen: bool,
@@ -44,7 +46,11 @@ fn prefix(leaf: &Hash) -> u64 {
 impl Stream {
     /// The next sequence number.
     pub(crate) fn next(&self) -> u64 {
-        self.leaves.len().try_into().unwrap_or(u64::MAX)
+        self.first.saturating_add(self.leaves.len().try_into().unwrap_or(u64::MAX))
+    }
+
+    fn at(&self, seq: u64) -> Option<usize> {
+        seq.checked_sub(self.first).and_then(|at| usize::try_from(at).ok())
     }
 
     /// Puts a statement in its place.
@@ -64,31 +70,24 @@ impl Stream {
             // What the time before was is not known; holes there are told by machine.
             self.reach = None;
         }
-        self.fill(place.seq);
+        if place.seq > next {
+            self.leaves.clear();
+            self.first = place.seq;
+        }
         self.leaves.push(prefix(leaf));
         self.head = Some(*leaf);
         wrong.map_or(Placed::Next, |(code, detail)| Placed::Wrong(code, detail))
     }
 
-    /// Remembers missing statements as such, unless there are absurdly many.
-    fn fill(&mut self, seq: u64) {
-        if let Ok(seq) = usize::try_from(seq)
-            && seq - self.leaves.len() <= 1 << 20
-        {
-            self.leaves.resize(seq, 0);
-        }
-    }
-
     fn again(&mut self, seq: u64, leaf: &Hash) -> Placed {
-        let known = usize::try_from(seq).ok().and_then(|seq| self.leaves.get(seq)).copied();
-        if known == Some(prefix(leaf)) {
-            return Placed::Again(DefectCode::StreamReplay, format!("statement {seq} was logged before"));
-        }
-        if known == Some(0) {
+        let Some(known) = self.at(seq).and_then(|at| self.leaves.get(at)) else {
             return Placed::Again(
                 DefectCode::StreamSeq,
                 format!("statement {seq} comes after its successors"),
             );
+        };
+        if *known == prefix(leaf) {
+            return Placed::Again(DefectCode::StreamReplay, format!("statement {seq} was logged before"));
         }
         self.frozen = true;
         Placed::Again(DefectCode::StreamEquivocation, format!("another statement {seq} was logged before"))
@@ -96,18 +95,24 @@ impl Stream {
 
     /// Whether `leaf` is the stream's statement `seq`.
     pub(crate) fn is(&self, seq: u64, leaf: &Hash) -> bool {
-        if seq + 1 == self.next() && self.head.is_some() {
+        if seq.checked_add(1) == Some(self.next()) && self.head.is_some() {
             return self.head.as_ref() == Some(leaf) || self.frozen;
         }
-        usize::try_from(seq).ok().and_then(|seq| self.leaves.get(seq)) == Some(&prefix(leaf))
+        self.at(seq).and_then(|at| self.leaves.get(at)) == Some(&prefix(leaf))
     }
 
     /// The stream goes on behind the statement that the registrar accepted.
     pub(crate) fn unfreeze(&mut self, last: Option<(u64, Hash)>) {
         self.frozen = false;
         self.head = last.map(|(_, leaf)| leaf);
-        let kept = last.map_or(0, |(seq, _)| usize::try_from(seq).unwrap_or(usize::MAX));
-        self.leaves.truncate(kept);
+        // The accepted statement stays known as such, whichever branch it is on; what came after is forgotten.
+        let seq = last.map_or(0, |(seq, _)| seq);
+        if let Some(at) = self.at(seq) {
+            self.leaves.truncate(at);
+        } else {
+            self.leaves.clear();
+            self.first = seq;
+        }
         self.leaves.extend(self.head.as_ref().map(prefix));
         self.reach = None;
     }

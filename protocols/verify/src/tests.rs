@@ -9,6 +9,8 @@ use evidence::payload::{EventCode, KeyAction, LastAccepted, Plan, PlanBody};
 use evidence::statement::{Payload, Role};
 use kpi::{AmountQuality, Figure, KpiId, Rational, column};
 
+use proptest::prelude::*;
+
 use crate::report::{Answer, CompleteAnswer, Report, TimeGrade};
 use crate::testing::{START, Signer, TestProject, pack, stretch, tampered, wobble};
 use crate::{DefectCode, FindingCode, Spoils, Trust, Verified, verify_bundle, verify_bundle_on};
@@ -528,4 +530,49 @@ fn a_meter_has_energy_and_no_states() {
     assert_eq!(kpi(&report, None, KpiId::Availability), interval((1, 2), Some((1, 2))));
     let honest = bent(&TestProject::running(2), &[]);
     assert_eq!(kpi(&report, None, KpiId::Energy), kpi(&honest, None, KpiId::Energy));
+}
+
+#[test]
+fn forged_dates_cost_no_time_and_are_named() {
+    let mut project = TestProject::running(1);
+    project.windows_with(|b| b.events = vec![stretch(EventCode::Down, START, 9_000_000_000_000)]);
+    project.windows_with(|b| b.t0 = ((1i64 << 40) / 60 - 400) * 60);
+    project.seal();
+    let report = verdict(&project);
+    assert!(codes(&report).contains(&DefectCode::EventContent));
+    assert!(codes(&report).contains(&DefectCode::WindowGrid));
+}
+
+#[test]
+fn a_period_in_milliseconds_or_off_the_grid_is_the_assessors_mistake() {
+    let project = TestProject::running(1);
+    for (from, to) in [(START * 1000, START * 1000 + 1), (START, START + 90)] {
+        let trust = Trust { period: Some(kpi::Period { from, to }), ..project.trust() };
+        let got = verify_bundle(Cursor::new(project.bundle()), &trust, &mut |_| ());
+        assert!(matches!(got, Err(crate::VerifyError::Period(_))), "{from} {to}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_byte_of_a_bundle_can_be_changed_unnoticed(at in any::<prop::sample::Index>(), flip in 1u8..) {
+        let project = TestProject::running(2);
+        let mut bundle = project.bundle();
+        let at = at.index(bundle.len());
+        bundle[at] ^= flip;
+        let report = verify(bundle, &project.trust());
+        prop_assert_eq!(report.authentic.verdict, Answer::No, "byte {}", at);
+    }
+
+    #[test]
+    fn no_entry_can_be_left_out_unnoticed(drop in 0usize..9) {
+        let mut project = TestProject::running(8);
+        let trust = project.trust();
+        project.entries.remove(drop);
+        project.notes.clear();
+        project.seal();
+        prop_assert_eq!(verify(project.bundle(), &trust).exit_code(), 1);
+    }
 }

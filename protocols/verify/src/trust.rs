@@ -251,3 +251,44 @@ impl Trust {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestProject;
+
+    #[test]
+    fn a_trust_file_reads_back_what_was_written() {
+        let mut trust = TestProject::new().trust();
+        trust.max_lag_s = Some(7200);
+        trust.witness_policy = Some("log \"x\"\nquorum none".into());
+        let text = trust.to_string();
+        let again: Trust = text.parse().unwrap();
+        assert_eq!(again.to_string(), text);
+        assert_eq!((again.period, again.max_lag_s), (trust.period, Some(7200)));
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_line_and_the_nearest_key() {
+        let text = "logs = \"x\"\nreceipt = 5\nregistrar = \"00\"\nperiod = [5, 5]\nmax_lag = -1\nzzz = 1\n";
+        let TrustErrors(problems) = text.parse::<Trust>().unwrap_err();
+        let got: Vec<_> = problems.iter().map(|p| (p.line, p.key.as_str(), p.nearest)).collect();
+        let want = [
+            (0, "log", None),
+            (1, "logs", Some("log")),
+            (2, "receipt", None),
+            (3, "registrar", None),
+            (4, "period", None),
+            (5, "max_lag", None),
+            (6, "zzz", None),
+        ];
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn what_is_no_toml_is_one_problem_with_a_line() {
+        let TrustErrors(problems) = "log = \"x\"\nreceipt\n".parse::<Trust>().unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].line, 2);
+    }
+}

@@ -7,6 +7,8 @@ mod clock;
 mod energy;
 mod repeat;
 mod state;
+#[cfg(test)]
+mod tests;
 mod thresholds;
 
 use std::collections::BTreeMap;
