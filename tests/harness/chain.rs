@@ -110,6 +110,17 @@ impl Chain {
     /// When a step fails, with what it printed.
     #[track_caller]
     pub fn without_agent(programs: Programs) -> Self {
+        let chain = Self::without_gateway(programs);
+        chain.init_gateway();
+        chain
+    }
+
+    /// A registrar, and a folder for the rest.
+    ///
+    /// # Panics
+    /// When a step fails, with what it printed.
+    #[track_caller]
+    pub fn without_gateway(programs: Programs) -> Self {
         let folder = tempfile::Builder::new().prefix("plumbline-chain-").tempdir();
         let folder = folder.unwrap_or_else(|e| panic!("no temporary folder: {e}"));
         let (agent_data, gateway_data) = (folder.path().join("agent-data"), folder.path().join("gateway"));
@@ -124,7 +135,6 @@ impl Chain {
             bundles: 0,
             from: 0,
         };
-        chain.init_gateway();
         fs::create_dir(chain.path("registrar")).unwrap_or_else(|e| panic!("registrar: {e}"));
         let key = chain.text("registrar/registrar.pem");
         let made = chain.must(programs.verify, &["keygen", "--out", &key, "--no-passphrase"]);
@@ -132,7 +142,12 @@ impl Chain {
         chain
     }
 
-    fn init_gateway(&self) {
+    /// `gateway init`.
+    ///
+    /// # Panics
+    /// When it fails, with what it printed.
+    #[track_caller]
+    pub fn init_gateway(&self) {
         let listen = self.gateway_address().to_string();
         let data = self.gateway_data.display().to_string();
         self.must(

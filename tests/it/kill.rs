@@ -151,9 +151,11 @@ impl Site {
             }
         }
         self.chain.stop_agent();
-        wait_until("everything of the agent is sealed", || {
-            let page = self.chain.page(PROJECT);
-            page["size"].is_u64() && page["size"] == page["sealed"] && page["size"] == page["through"]
+        let twin = self.offend();
+        wait_until("everything is sealed and derived", || {
+            [PROJECT, LOAD].into_iter().map(|project| self.chain.page(project)).all(|page| {
+                page["size"].is_u64() && page["size"] == page["sealed"] && page["size"] == page["through"]
+            })
         });
         self.chain.stop_gateway();
 
@@ -171,23 +173,40 @@ impl Site {
         for open in open_windows {
             must_be_rebuilt(&log, *open);
         }
-        self.judge_load();
+        self.judge_load(twin);
         for project in [PROJECT, LOAD] {
             let again = self.chain.rebuild(project);
             assert_eq!(again.code, Some(0), "{project}: {}{}", again.out, again.err);
         }
     }
 
-    fn judge_load(&mut self) {
+    /// A forged statement and one with a number that is taken, so that the tables have both to show. Gives the leaf
+    /// of the second, which is logged as proof.
+    fn offend(&self) -> evidence::Hash {
+        let mut twin = Forger::new(LOAD, 31);
+        twin.read_genesis(&self.chain.genesis(LOAD));
+        let mut forged = twin.window(1);
+        *forged.last_mut().unwrap() ^= 1;
+        let outcome = self.forger.push(self.chain.gateway_address(), &[forged]);
+        assert!(matches!(outcome, Some(Outcome::Quarantined { .. })), "{outcome:?}");
+        let second = twin.window(2);
+        let outcome = self.forger.push(self.chain.gateway_address(), &[&second]);
+        assert!(matches!(outcome, Some(Outcome::Frozen { .. })), "{outcome:?}");
+        evidence::hash::leaf(&second)
+    }
+
+    fn judge_load(&mut self, twin: evidence::Hash) {
         let bundle = self.chain.export(LOAD);
         let log = entries(&bundle);
         let streams = logged::streams(&log);
-        let stream: &[&Entry] = streams.get(&self.forger.key.public().kid()).map_or(&[], Vec::as_slice);
-        must_be_contiguous(stream);
+        let (seconds, stream): (Vec<&Entry>, Vec<&Entry>) =
+            streams[&self.forger.key.public().kid()].iter().partition(|entry| entry.leaf == twin);
+        assert_eq!(seconds.len(), 1, "the proof of the equivocation");
+        must_be_contiguous(&stream);
         let held: Vec<(u64, evidence::Hash)> =
             self.acknowledged.iter().map(|(seq, (_, leaf))| (*seq, *leaf)).collect();
         assert!(!held.is_empty(), "nothing was acknowledged under load");
-        must_hold_once(stream, &held);
+        must_hold_once(&stream, &held);
         for (seq, (index, leaf)) in &self.acknowledged {
             let logged = usize::try_from(*index).ok().and_then(|i| log.get(i)).map(|e| e.leaf);
             assert_eq!(logged, Some(*leaf), "statement {seq} was acknowledged as entry {index}");

@@ -1,0 +1,242 @@
+//! Full disks, for real: the data directory is a file system of a few MiB. The gateway answers 503 and acknowledges
+//! nothing that it does not hold; the agent goes on, keeps what it can in memory, and signs what it could not keep.
+//!
+//! Each test runs itself again in a mount namespace of its own, so that nothing is ever left mounted. That takes
+//! root, or user namespaces for everybody; where a system allows neither, these tests fail and say so.
+
+use crate::kill::PLANT;
+use crate::programs::PROGRAMS;
+use evidence::Hash;
+use plumbline_tests::harness::chain::{Chain, PROJECT, now_ms, now_s, wait_until};
+use plumbline_tests::harness::forger::Forger;
+use plumbline_tests::harness::logged;
+use plumbline_tests::sim::Floor;
+use plumbline_tests::sim::cell::Broker;
+use plumbline_tests::sim::meters::Meters;
+use rumqttc_v4::{AsyncClient, MqttOptions, PublishOptions, QoS};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use uplink::Outcome;
+
+/// Set in the process that has a mount namespace of its own.
+const INSIDE: &str = "PLUMBLINE_OWN_MOUNTS";
+
+/// Whether this process may mount. If not, the test of this name is run in one that may, and has passed there.
+fn may_mount(test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let (_, name) = test.split_once("::").unwrap();
+    let ways: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
+    let allowed = |way: &&&[&str]| {
+        Command::new("unshare").args(**way).arg("true").output().is_ok_and(|o| o.status.success())
+    };
+    let way = ways.iter().find(allowed).expect("unshare is refused: run as root, or allow user namespaces");
+    let again = Command::new("unshare")
+        .args(*way)
+        .arg(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(INSIDE, "1")
+        .status()
+        .unwrap();
+    assert!(again.success(), "{name} failed in its own mount namespace; its output stands above");
+    false
+}
+
+/// A file system of `mib` MiB at a folder.
+fn mount(folder: &Path, mib: u32) {
+    std::fs::create_dir_all(folder).unwrap();
+    let size = format!("size={mib}m");
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder).status().unwrap();
+    assert!(mounted.success(), "no tmpfs at {}", folder.display());
+}
+
+/// A file that takes all the room there is.
+fn fill(folder: &Path) -> PathBuf {
+    let path = folder.join("ballast");
+    let mut file = File::create(&path).unwrap();
+    let mut piece = 1 << 20;
+    while piece > 0 {
+        if file.write_all(&vec![1; piece]).is_err() {
+            piece /= 2;
+        }
+    }
+    path
+}
+
+#[test]
+fn a_gateway_on_a_full_disk_answers_503_and_acknowledges_only_what_it_holds() {
+    if !may_mount(concat!(
+        module_path!(),
+        "::a_gateway_on_a_full_disk_answers_503_and_acknowledges_only_what_it_holds"
+    )) {
+        return;
+    }
+    let mut chain = Chain::without_gateway(PROGRAMS);
+    mount(chain.gateway_data(), 4);
+    chain.init_gateway();
+    let mut forger = Forger::new("FULL-1", 41);
+    let request = chain.path("forger.cbor");
+    forger.write_enrolment(&request);
+    chain.found("FULL-1", &request);
+    forger.read_genesis(&chain.genesis("FULL-1"));
+    // Room that is given back later.
+    let reserve = chain.gateway_data().join("reserve");
+    std::fs::write(&reserve, vec![1; 1 << 20]).unwrap();
+    chain.start_gateway(&[]);
+
+    let address = chain.gateway_address();
+    let mut acknowledged: BTreeMap<u64, (u64, Hash)> = BTreeMap::new();
+    let (mut made, mut full) = (vec![], 0);
+    while full < 3 {
+        while made.len() < 200 {
+            made.push(forger.next());
+        }
+        let outcome = forger.push(address, &made).expect("a full gateway answers");
+        take(&outcome, &mut made, &mut acknowledged);
+        match outcome {
+            Outcome::Stored(_) => assert_eq!(full, 0, "the disk has no room and statements are taken"),
+            Outcome::Later { detail, .. } => {
+                assert!(detail.contains("full"), "{detail}");
+                full += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(acknowledged.len() < 100_000, "4 MiB are never full");
+    }
+    let at_full = acknowledged.len();
+    assert!(at_full > 200, "only {at_full} were taken");
+    assert!(chain.gateway().ended().is_none(), "the gateway has ended");
+
+    std::fs::remove_file(reserve).unwrap();
+    wait_until("statements are taken again", || {
+        let outcome = forger.push(address, &made);
+        outcome.iter().for_each(|o| take(o, &mut made, &mut acknowledged));
+        made.is_empty()
+    });
+    wait_until("all is sealed", || {
+        let page = chain.page("FULL-1");
+        page["size"].is_u64() && page["size"] == page["sealed"]
+    });
+    chain.stop_gateway();
+    let log = logged::entries(&chain.export("FULL-1"));
+    let streams = logged::streams(&log);
+    let stream = streams.values().next().unwrap();
+    logged::must_be_contiguous(stream);
+    let held: Vec<(u64, Hash)> = acknowledged.iter().map(|(seq, (_, leaf))| (*seq, *leaf)).collect();
+    logged::must_hold_once(stream, &held);
+    assert_eq!(stream.len(), held.len(), "nothing is logged that was not acknowledged in the end");
+}
+
+/// Notes what was acknowledged and takes it from what is to be sent.
+fn take(outcome: &Outcome, made: &mut Vec<Vec<u8>>, acknowledged: &mut BTreeMap<u64, (u64, Hash)>) {
+    for stored in outcome.stored() {
+        assert_eq!(stored.leaf, evidence::hash::leaf(&made.remove(0)), "statement {}", stored.seq);
+        acknowledged.insert(stored.seq, (stored.index, stored.leaf));
+    }
+}
+
+/// A machine that sends long texts, beside the press.
+const TALKER: &str = r#"
+[[link]]
+id = "broker"
+protocol = "mqtt"
+address = "mqtt://{BROKER}"
+version = 5
+client_id = "plumbline-disk"
+
+[[machine]]
+id = "talker"
+name = "话多的机器"
+line = "B"
+kind = "other"
+link = "broker"
+
+[machine.points]
+execution = { topic = "talker", type = "string", stale_after = "5s" }
+
+[machine.state]
+idle = 'true'
+"#;
+
+#[test]
+fn an_agent_on_a_full_disk_goes_on_and_signs_what_it_could_not_keep() {
+    if !may_mount(concat!(
+        module_path!(),
+        "::an_agent_on_a_full_disk_goes_on_and_signs_what_it_could_not_keep"
+    )) {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let meters = runtime.block_on(Meters::start(Floor::default(), 0)).unwrap();
+    let broker = runtime.block_on(Broker::start(0)).unwrap();
+    let mut chain = Chain::without_agent(PROGRAMS);
+    mount(chain.agent_data(), 24);
+    let plant = format!("{PLANT}{TALKER}");
+    let plant = plant
+        .replace("{METERS}", &meters.address.to_string())
+        .replace("{BROKER}", &broker.address.to_string());
+    chain.enrol(&chain.configuration(1, &plant));
+    chain.start_gateway(&[]);
+    chain.start_agent(&[]);
+    let begun = chain.from + 2;
+    wait_until("the first windows are logged", || chain.logged_until(PROJECT) >= begun);
+
+    let ballast = fill(chain.agent_data());
+    let full_ms = now_ms();
+    chain.agent().wait_for_line("they wait in memory");
+    let talk = runtime.spawn(talk(broker.address.port()));
+    chain.agent().wait_for_line("observations are being lost");
+    talk.abort();
+    let lost_s = now_s();
+    wait_until("some windows are lost", || now_s() >= lost_s + 3);
+    assert!(chain.agent().ended().is_none(), "the agent has ended:\n{}", chain.agent().printed());
+    std::fs::remove_file(ballast).unwrap();
+    chain.agent().wait_for_line("observations can be kept again");
+    let again_ms = now_ms();
+    wait_until("windows after the loss are logged", || chain.logged_until(PROJECT) >= again_ms / 1000 + 3);
+    let to = chain.logged_until(PROJECT);
+    chain.stop_agent();
+    chain.stop_gateway();
+
+    let bundle = chain.export(PROJECT);
+    let log = logged::entries(&bundle);
+    let streams = logged::streams(&log);
+    let stream = streams.values().next().unwrap();
+    logged::must_be_contiguous(stream);
+    let tiling = logged::must_tile(stream);
+    assert!(!tiling.losses.is_empty(), "no loss was signed: {tiling:#?}");
+    for (from, until) in &tiling.losses {
+        assert!(full_ms - 1000 <= *from && *until <= again_ms + 2000, "a loss from {from} to {until}");
+    }
+    let lost: i64 = tiling.losses.iter().map(|(from, until)| until - from).sum();
+    assert!(lost >= 2000, "only {lost} ms are signed as lost");
+    let (code, json) = chain.verify(&bundle, &chain.trust(PROJECT, Some((chain.from, to))));
+    assert_eq!(
+        (code, json["authentic"]["verdict"].as_str(), json["complete"]["verdict"].as_str()),
+        (Some(1), Some("yes"), Some("no")),
+        "a signed loss is honest and still a hole: {:#}",
+        json["defects"]
+    );
+    drop((meters, broker));
+}
+
+/// Sends long texts, unacknowledged, so that the sender never waits for the agent.
+async fn talk(port: u16) {
+    let mut options = MqttOptions::new("talker", ("127.0.0.1", port));
+    options.set_max_packet_size(1 << 20, 1 << 20);
+    let (client, mut events) = AsyncClient::builder(options).capacity(4).build();
+    tokio::spawn(async move { while events.poll().await.is_ok() {} });
+    for n in 0_u64.. {
+        let text = format!("{n} {}", "x".repeat(300_000));
+        if client.publish("talker", text, PublishOptions::new(QoS::AtMostOnce)).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
