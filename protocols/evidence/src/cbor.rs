@@ -45,6 +45,12 @@ impl Writer {
         }
     }
 
+    /// An item whose bytes are known to be canonical.
+    pub(crate) fn canonical(&mut self, item: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(item);
+        self
+    }
+
     /// An unsigned integer.
     pub fn uint(&mut self, n: u64) -> &mut Self {
         self.head(0, n);
@@ -198,6 +204,30 @@ impl<'a> Reader<'a> {
         Ok(if negative { -1 - n } else { n })
     }
 
+    /// `n` integers, as [`Self::int`] reads them; the short forms, which are most, without a call.
+    pub(crate) fn ints(&mut self, n: usize, what: &'static str) -> Result<Vec<i64>, DecodeError> {
+        let mut out = Vec::with_capacity(n.min(self.input.len() - self.at));
+        for _ in 0..n {
+            let n = match self.input.get(self.at..).unwrap_or_default() {
+                [first @ (0..=0x17 | 0x20..=0x37), ..] => {
+                    self.at += 1;
+                    signed(*first, (*first & 0x1f).into())
+                }
+                [first @ (0x18 | 0x38), n @ 24..=0xff, ..] => {
+                    self.at += 2;
+                    signed(*first, (*n).into())
+                }
+                [first @ (0x19 | 0x39), high @ 1..=0xff, low, ..] => {
+                    self.at += 3;
+                    signed(*first, u16::from_be_bytes([*high, *low]).into())
+                }
+                _ => self.int(what)?,
+            };
+            out.push(n);
+        }
+        Ok(out)
+    }
+
     /// A byte string.
     pub fn bytes(&mut self, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let n = self.length(2, what)?;
@@ -273,6 +303,11 @@ impl<'a> Reader<'a> {
         }
         read(self).map(Some)
     }
+}
+
+/// An integer from its head's first byte and its argument.
+fn signed(first: u8, argument: i64) -> i64 {
+    if first & 0x20 == 0 { argument } else { -1 - argument }
 }
 
 fn big_endian(bytes: &[u8]) -> u64 {

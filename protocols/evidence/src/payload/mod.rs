@@ -106,7 +106,10 @@ fn write_machines(w: &mut Writer, machines: &[u32]) {
 }
 
 fn read_machines(r: &mut Reader<'_>) -> Result<Vec<u32>, DecodeError> {
-    let machines = r.list("machine indices", |r| r.small::<u32>("machine index"))?;
+    let n = r.array("machine indices")?;
+    let index =
+        |n: i64| u32::try_from(n).map_err(|_| DecodeError::value("machine index", "not within 32 bits"));
+    let machines = r.ints(n, "machine index")?.into_iter().map(index).collect::<Result<Vec<u32>, _>>()?;
     if machines.windows(2).any(|pair| pair[0] >= pair[1]) {
         return Err(DecodeError::value("machine indices", "not ascending"));
     }

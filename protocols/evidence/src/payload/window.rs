@@ -7,6 +7,7 @@ use crate::column::{Column, is_known};
 use crate::defect::DecodeError;
 use crate::hash::Hash;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Most values in one statement, all columns together: 2 MiB expanded, from at most 48 000 bytes.
 pub const MAX_CELLS: usize = 1 << 18;
@@ -102,6 +103,25 @@ impl WindowBatch {
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {
+        self.write_around(w, |w| {
+            let columns = self.columns.iter().filter(|(_, c)| !c.is_zero());
+            w.map(columns.clone().count());
+            for (id, column) in columns {
+                w.uint(u64::from(*id));
+                column.write(w);
+            }
+        });
+    }
+
+    /// Writes everything anew but the columns, which are given as they came: [`Column::read`] accepts only what
+    /// [`Column::write`] writes.
+    pub(crate) fn rebuild(&self, w: &mut Writer, columns: &[u8]) {
+        self.write_around(w, |w| {
+            w.canonical(columns);
+        });
+    }
+
+    fn write_around(&self, w: &mut Writer, columns: impl FnOnce(&mut Writer)) {
         w.map(if self.events.is_empty() { 10 } else { 11 });
         self.place.write(w);
         w.uint(4).uint(self.boot_epoch);
@@ -113,12 +133,7 @@ impl WindowBatch {
         });
         w.uint(8).array(2);
         write_machines(w, &self.machines);
-        let columns = self.columns.iter().filter(|(_, c)| !c.is_zero());
-        w.map(columns.clone().count());
-        for (id, column) in columns {
-            w.uint(u64::from(*id));
-            column.write(w);
-        }
+        columns(w);
         w.uint(9).array(2).bytes(&self.raw.root).uint(self.raw.blocks).uint(10).bytes(&self.definitions);
         if !self.events.is_empty() {
             w.uint(11);
@@ -126,7 +141,9 @@ impl WindowBatch {
         }
     }
 
-    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    /// Reads a batch; gives the place of the columns in the input too.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<(Self, Range<usize>), DecodeError> {
+        let mut place = 0..0;
         let mut b = Self {
             place: Place::default(),
             boot_epoch: 0,
@@ -150,7 +167,7 @@ impl WindowBatch {
                 5 => (b.t0, b.step, b.n) = read_time(r)?,
                 6 => b.clock = read_clock(r)?,
                 7 => b.checkpoint = r.optional(read_checkpoint)?,
-                8 => (b.machines, b.columns) = read_columns(r, b.n)?,
+                8 => (b.machines, b.columns, place) = read_columns(r, b.n)?,
                 9 => {
                     r.tuple(2, "raw commitment")?;
                     b.raw = RawCommitment { root: r.fixed("raw root")?, blocks: r.uint("raw blocks")? };
@@ -162,7 +179,7 @@ impl WindowBatch {
             Ok(true)
         })?;
         seen.require(1..=10)?;
-        Ok(b)
+        Ok((b, place))
     }
 }
 
@@ -189,7 +206,7 @@ fn read_checkpoint(r: &mut Reader<'_>) -> Result<SeenCheckpoint, DecodeError> {
     })
 }
 
-type Columns = (Vec<u32>, BTreeMap<u8, Column>);
+type Columns = (Vec<u32>, BTreeMap<u8, Column>, Range<usize>);
 
 fn read_columns(r: &mut Reader<'_>, n: u32) -> Result<Columns, DecodeError> {
     r.tuple(2, "columns")?;
@@ -204,7 +221,7 @@ fn read_columns(r: &mut Reader<'_>, n: u32) -> Result<Columns, DecodeError> {
     };
     let count = usize::try_from(n).ok().and_then(|n| machines.len().checked_mul(n));
     let count = count.filter(|count| *count <= MAX_CELLS).ok_or_else(too_many)?;
-    let mut cells = 0;
+    let (mut cells, from) = (0, r.at());
     let mut columns = BTreeMap::new();
     crate::cbor::fields(r, "columns", |key, r| {
         let id = u8::try_from(key).ok().filter(|id| is_known(*id));
@@ -220,7 +237,7 @@ fn read_columns(r: &mut Reader<'_>, n: u32) -> Result<Columns, DecodeError> {
         columns.insert(id, column);
         Ok(())
     })?;
-    Ok((machines, columns))
+    Ok((machines, columns, from..r.at()))
 }
 
 pub(super) fn write_clock(w: &mut Writer, clock: &ClockClaim) {
