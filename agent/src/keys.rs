@@ -28,20 +28,20 @@ pub enum KeyFileError {
         mode: u32,
     },
     /// The file or folder cannot be used.
-    #[error("{}: {source}; check that the agent's user may use the folder", path.display())]
+    #[error("{}: {cause}; check that the agent's user may use the folder", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// Not a key.
-    #[error("{}: no usable key: {source}; restore it from a copy, a new key needs the registrar", path.display())]
+    #[error("{}: no usable key: {cause}; restore it from a copy, a new key needs the registrar", path.display())]
     Key {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: KeyError,
+        cause: KeyError,
     },
     /// No randomness.
     #[error("the system gives no random bytes: {0}; check /dev/urandom")]
@@ -54,13 +54,13 @@ pub fn load(data_dir: &Path) -> Result<SigningKey, KeyFileError> {
     let pem = match std::fs::read_to_string(&path) {
         Ok(pem) => Zeroizing::new(pem),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(KeyFileError::Missing { path }),
-        Err(source) => return Err(KeyFileError::Io { path, source }),
+        Err(cause) => return Err(KeyFileError::Io { path, cause }),
     };
     let mode = std::fs::metadata(&path).map_or(0o600, |m| m.permissions().mode() & 0o777);
     if mode & 0o077 != 0 {
         return Err(KeyFileError::Readable { path, mode });
     }
-    SigningKey::from_pem(&pem, None).map_err(|source| KeyFileError::Key { path, source })
+    SigningKey::from_pem(&pem, None).map_err(|cause| KeyFileError::Key { path, cause })
 }
 
 /// Reads the key, or makes folder and key if there is none. Says whether it was made.
@@ -72,12 +72,12 @@ pub fn load_or_make(data_dir: &Path) -> Result<(SigningKey, bool), KeyFileError>
 }
 
 fn make(data_dir: &Path, path: &Path) -> Result<SigningKey, KeyFileError> {
-    let io = |path: &Path, source| KeyFileError::Io { path: path.to_owned(), source };
+    let io = |path: &Path, cause| KeyFileError::Io { path: path.to_owned(), cause };
     DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|e| io(data_dir, e))?;
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(|e| KeyFileError::Random(e.to_string()))?;
     let key = SigningKey::from_seed(*seed);
-    let pem = key.to_pem(None).map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
+    let pem = key.to_pem(None).map_err(|cause| KeyFileError::Key { path: path.to_owned(), cause })?;
     // `create_new` refuses to write over a key that appeared meanwhile.
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|e| io(path, e))?;

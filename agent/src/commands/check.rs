@@ -83,7 +83,7 @@ fn against_genesis(configuration: &Configuration) -> Vec<String> {
                     println!("  注意 · note: 本机密钥不在创世声明中 · this box's key is not in the genesis");
                 }
             }
-            Err(ProjectError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(ProjectError::File { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => {
                 println!(
                     "项目 · project {}: 尚无创世声明 · no genesis yet ({})",
                     uplink.project,

@@ -519,25 +519,31 @@ impl Core {
 
     /// Stores the engine's memory without a statement.
     fn remember(&mut self, i: usize) -> Result<(), CoreError> {
+        self.remember_with(i, &[]).map(|_| ())
+    }
+
+    /// Stores the engine's memory together with other changes. Says whether the disk took it.
+    fn remember_with(&mut self, i: usize, more: &[Change<'_>]) -> Result<bool, CoreError> {
         let stream = &mut self.streams[i];
-        let id = stream.project.id();
+        let project = Arc::clone(&stream.project);
+        let id = project.id();
         let block = stream.block()?;
         let leaves = stream.leaves_with(block.as_ref());
         let snapshot = facts::memory(stream.next, &stream.engine.snapshot().map_err(StreamError::from)?);
         let raw_fact = facts::raw(stream.next, &leaves);
         let mut spool = lock(&self.store);
         let number = spool.stream(id)?.raw_next;
-        let mut changes =
-            vec![facts::set(id, facts::MEMORY, &snapshot), facts::set(id, facts::RAW, &raw_fact)];
+        let mut changes = more.to_vec();
+        changes.extend([facts::set(id, facts::MEMORY, &snapshot), facts::set(id, facts::RAW, &raw_fact)]);
         changes.extend(block.as_ref().map(|block| raw_change(id, number, block)));
         changes.extend(stream.next.checked_sub(1).map(|through| Change::Trim { stream: id, through }));
         match spool.commit(&changes) {
             Ok(()) => {
                 stream.raw.clear();
                 stream.leaves = leaves;
-                Ok(())
+                Ok(true)
             }
-            Err(error) if error.is_passing() => Ok(()),
+            Err(error) if error.is_passing() => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -584,57 +590,52 @@ impl Core {
     /// Does what an uplink asks. Gives the answer's sender back when it was the order to stop.
     fn obey(&mut self, command: Command) -> Result<Option<oneshot::Sender<bool>>, CoreError> {
         let Command { project, order, done } = command;
-        let stream = &mut self.streams[project];
-        let id = stream.project.id().to_owned();
-        let end = match &order {
-            Order::GoOn(go_on) => stream.end.max(go_on.lost_from).map(i64::to_be_bytes),
-            Order::Anchored | Order::Stop => None,
-        };
-        let (mut changes, said) = match order {
+        let answer = match order {
             Order::Stop => return Ok(Some(done)),
-            Order::Anchored => (vec![facts::unset(&id, facts::UNANCHORED)], vec![]),
-            Order::GoOn(go_on) => {
-                let said = stream.said_of(&go_on);
-                let GoOn { seq, prev, send_from, .. } = go_on;
-                let go_on = Change::Continue { stream: &id, seq, prev, send_from };
-                (vec![go_on, facts::unset(&id, facts::UNANCHORED)], said)
-            }
-        };
-        changes.extend(end.as_ref().map(|end| facts::set(&id, facts::END, end)));
-        // Rows that wait come first, so that positions stay in order.
-        if !self.work.rows.is_empty() {
-            self.commit_rows()?;
-        }
-        let mut rows = vec![];
-        for what in said {
-            let row = Row::Said(what);
-            let mut bytes = vec![];
-            journal::encode(&row, &mut bytes);
-            rows.push((project, row, bytes));
-        }
-        let result = if self.work.rows.is_empty() {
-            self.write_rows(&rows, &changes).map(|()| true)
-        } else {
-            Ok(false)
-        };
-        let answer = match result {
-            Ok(true) => {
-                self.applied(rows);
-                let stream = &mut self.streams[project];
-                if let Some(end) = end.map(i64::from_be_bytes) {
-                    // No window that the gateway has already is made again.
-                    stream.engine.forget_signed(Utc(end));
-                    stream.end = Some(end);
+            Order::Anchored => {
+                let id = self.streams[project].project.id();
+                match lock(&self.store).commit(&[facts::unset(id, facts::UNANCHORED)]) {
+                    Err(error) if !error.is_passing() => return Err(error.into()),
+                    result => result.is_ok(),
                 }
-                true
             }
-            Ok(false) => false,
-            Err(error) if error.is_passing() => false,
-            Err(error) => return Err(error.into()),
+            Order::GoOn(go_on) => self.go_on(project, &go_on)?,
         };
         // Nobody may be waiting any more.
         let _ = done.send(answer);
         Ok(None)
+    }
+
+    /// Lets a stream go on where the gateway's head allows. The engine's memory is stored in the same commit, so
+    /// that what is lost is said exactly once, whatever happens next.
+    fn go_on(&mut self, i: usize, go_on: &GoOn) -> Result<bool, CoreError> {
+        self.commit_rows()?;
+        if !self.work.rows.is_empty() || self.work.losing.is_some() {
+            return Ok(false);
+        }
+        let project = Arc::clone(&self.streams[i].project);
+        let stream = &mut self.streams[i];
+        let before = stream.engine.snapshot().map_err(StreamError::from)?;
+        let again = stream.take_over(go_on, &Boot { at: self.clock.now(), ..self.boot.clone() });
+        let end = stream.end.max(go_on.lost_from);
+        let end_fact = end.map(i64::to_be_bytes);
+        let GoOn { seq, prev, send_from, .. } = *go_on;
+        let mut changes = vec![
+            Change::Continue { stream: project.id(), seq, prev, send_from },
+            facts::unset(project.id(), facts::UNANCHORED),
+        ];
+        changes.extend(end_fact.as_ref().map(|end| facts::set(project.id(), facts::END, end)));
+        let stored = self.remember_with(i, &changes)?;
+        let stream = &mut self.streams[i];
+        if !stored {
+            stream.put_back(&before)?;
+            return Ok(false);
+        }
+        stream.end = end;
+        if again {
+            self.generation.send_modify(|generation| *generation += 1);
+        }
+        Ok(true)
     }
 
     /// Writes and signs everything there is: the last observations, a shorter batch, events of the open window.

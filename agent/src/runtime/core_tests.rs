@@ -187,20 +187,7 @@ impl Rig {
             assert_eq!(opened.leaf(), statement.leaf);
             assert_eq!((opened.payload.seq(), opened.payload.prev()), (i as u64, prev));
             prev = Some(statement.leaf);
-            let statement = opened.verify(self.key.public()).unwrap();
-            match statement.payload() {
-                Payload::Window(batch) => {
-                    for w in 0..batch.n {
-                        let start = (batch.t0 + i64::from(w)) * 1000;
-                        let figures = batch.columns.keys().map(|c| (*c, batch.value(*c, 0, w as usize)));
-                        signed.windows.push((start, figures.filter(|(_, v)| *v != 0).collect()));
-                    }
-                    signed.blocks += batch.raw.blocks;
-                    signed.events.extend(batch.events.iter().cloned());
-                }
-                Payload::Event(batch) => signed.events.extend(batch.events.iter().cloned()),
-                other => panic!("{other:?}"),
-            }
+            signed.take(opened.verify(self.key.public()).unwrap().payload());
         }
         signed
     }
@@ -264,6 +251,22 @@ struct Signed {
 }
 
 impl Signed {
+    fn take(&mut self, payload: &Payload) {
+        match payload {
+            Payload::Window(batch) => {
+                for w in 0..batch.n {
+                    let start = (batch.t0 + i64::from(w)) * 1000;
+                    let figures = batch.columns.keys().map(|c| (*c, batch.value(*c, 0, w as usize)));
+                    self.windows.push((start, figures.filter(|(_, v)| *v != 0).collect()));
+                }
+                self.blocks += batch.raw.blocks;
+                self.events.extend(batch.events.iter().cloned());
+            }
+            Payload::Event(batch) => self.events.extend(batch.events.iter().cloned()),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Down and lost time, UTC ms.
     fn gaps(&self, code: EventCode) -> Vec<(i64, i64)> {
         self.events.iter().filter(|e| e.code == code).filter_map(Event::interval).collect()
@@ -470,8 +473,9 @@ fn after_a_lost_spool_nothing_is_signed_before_the_gateways_head_is_known_and_th
     assert_eq!(losses.collect::<Vec<_>>(), [(end, batch.t0 * 1000)]);
 }
 
-#[test]
-fn without_any_memory_the_loss_begins_where_the_gateways_windows_end() {
+/// A spool and a progress file lost, a start, and after `ms` the gateway's head; then perhaps a crash.
+#[track_caller]
+fn check_without_memory(ms: u64, crash: bool) {
     let mut rig = Rig::new();
     let mut core = rig.start();
     rig.run(&mut core, 10_000).unwrap();
@@ -480,22 +484,44 @@ fn without_any_memory_the_loss_begins_where_the_gateways_windows_end() {
     drop(core);
     remove_spool(&rig.path());
     std::fs::remove_file(rig.dir.path().join("progress.json")).unwrap();
-    rig.clock.advance(3_000);
+    rig.clock.advance(3_300);
     let mut core = rig.start();
-    rig.run(&mut core, 1_500).unwrap();
+    rig.run(&mut core, ms).unwrap();
     let seq = head.next_seq;
-    let order =
-        Order::GoOn(GoOn { seq, prev: head.head, send_from: seq, lost_from: Some(end), ..GoOn::default() });
+    let go_on = GoOn { seq, prev: head.head, send_from: seq, lost_from: Some(end), ..GoOn::default() };
     let (done, mut answer) = oneshot::channel();
-    core.obey(Command { project: 0, order, done }).unwrap();
+    core.obey(Command { project: 0, order: Order::GoOn(go_on), done }).unwrap();
     assert!(answer.try_recv().unwrap());
-    rig.run(&mut core, 6_000).unwrap();
+    if crash {
+        rig.run(&mut core, 400).unwrap();
+        drop(core);
+        rig.clock.advance(400);
+        core = rig.start();
+    }
+    tell(&mut core, News::Up(rig.clock.now()));
+    rig.run(&mut core, 7_000).unwrap();
     let statements = lock(&core.store).statements(P, 0, ALL).unwrap();
-    let Payload::Window(batch) = evidence::statement::open(&statements[0].bytes).unwrap().payload else {
-        panic!("no windows")
-    };
-    let losses = batch.events.iter().filter(|e| e.code == EventCode::Loss).filter_map(Event::interval);
-    assert_eq!(losses.collect::<Vec<_>>(), [(end, batch.t0 * 1000)]);
+    let mut all = Signed::default();
+    for statement in &statements {
+        all.take(&evidence::statement::open(&statement.bytes).unwrap().payload);
+    }
+    let context = format!("head after {ms} ms, crash {crash}");
+    all.assert_tiles(&context);
+    assert_eq!(
+        all.gaps(EventCode::Loss).first().map(|(from, _)| *from),
+        Some(end),
+        "{context}: {:?}",
+        all.events
+    );
+}
+
+#[test]
+fn without_any_memory_the_loss_begins_where_the_gateways_windows_end() {
+    for ms in [0, 200, 400, 800, 1_200, 2_400] {
+        for crash in [false, true] {
+            check_without_memory(ms, crash);
+        }
+    }
 }
 
 #[test]

@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 /// The page cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot listen on {address} for the status page: {source}; change agent.status_listen or stop what uses it"
+    "cannot listen on {address} for the status page: {cause}; change agent.status_listen or stop what uses it"
 )]
 pub struct ListenError {
     /// As configured.
     pub address: SocketAddr,
     /// What the system said.
-    pub source: std::io::Error,
+    pub cause: std::io::Error,
 }
 
 #[derive(Clone)]
@@ -37,7 +37,7 @@ pub(crate) async fn serve(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> Result<SocketAddr, ListenError> {
-    let failed = |source| ListenError { address, source };
+    let failed = |cause| ListenError { address, cause };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let pages = Router::new()

@@ -37,22 +37,22 @@ pub struct Project {
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
     /// The genesis cannot be read.
-    #[error("{}: the genesis of {project} cannot be read: {source}; copy it from the registrar, and check uplink.genesis", path.display())]
+    #[error("{}: the genesis of {project} cannot be read: {cause}; copy it from the registrar, and check uplink.genesis", path.display())]
     File {
         /// As configured.
         path: PathBuf,
         /// Project id.
         project: String,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// It is no statement.
-    #[error("{}: no genesis: {source}; copy the file again, it must stay byte for byte the same", path.display())]
+    #[error("{}: no genesis: {cause}; copy the file again, it must stay byte for byte the same", path.display())]
     Decode {
         /// As configured.
         path: PathBuf,
         /// What is wrong.
-        source: DecodeError,
+        cause: DecodeError,
     },
     /// Signed by somebody else.
     #[error("{}: not signed by the registrar that uplink.registrar names; do not use it before you know why", path.display())]
@@ -71,12 +71,12 @@ pub enum ProjectError {
         wanted: String,
     },
     /// A key in it is unusable.
-    #[error("{}: a key of the log is unusable: {source}; ask the registrar for a new genesis", path.display())]
+    #[error("{}: a key of the log is unusable: {cause}; ask the registrar for a new genesis", path.display())]
     Key {
         /// As configured.
         path: PathBuf,
         /// What is wrong.
-        source: NoteError,
+        cause: NoteError,
     },
     /// Configuration and genesis do not go together.
     #[error(transparent)]
@@ -105,7 +105,7 @@ impl Project {
         let (genesis, iat) = read(uplink)?;
         let path = &uplink.genesis;
         let key = |vkey: &str| vkey.parse::<VerifierKey>();
-        let unusable = |source| ProjectError::Key { path: path.clone(), source };
+        let unusable = |cause| ProjectError::Key { path: path.clone(), cause };
         let log_key = key(&genesis.log_vkey).map_err(unusable)?;
         let time_key = genesis.operator_time_vkey.as_deref().map(key).transpose().map_err(unusable)?;
         let agent = &configuration.agent.id;
@@ -144,13 +144,13 @@ impl Project {
 
 fn read(uplink: &Uplink) -> Result<(Genesis, i64), ProjectError> {
     let path: &Path = &uplink.genesis;
-    let bytes = std::fs::read(path).map_err(|source| ProjectError::File {
+    let bytes = std::fs::read(path).map_err(|cause| ProjectError::File {
         path: path.to_owned(),
         project: uplink.project.clone(),
-        source,
+        cause,
     })?;
     let opened =
-        statement::open(&bytes).map_err(|source| ProjectError::Decode { path: path.to_owned(), source })?;
+        statement::open(&bytes).map_err(|cause| ProjectError::Decode { path: path.to_owned(), cause })?;
     let registrar = || ProjectError::Registrar { path: path.to_owned() };
     let pinned: Kid = uplink.registrar.kid();
     if opened.header.kid != pinned || opened.header.role != Role::Registrar {

@@ -41,7 +41,7 @@ pub enum SealError {
     },
     /// The log has shrunk or changed.
     #[error(
-        "the log is not the one that was seen before (sizes {old} and {new}): {source}; tell the registrar"
+        "the log is not the one that was seen before (sizes {old} and {new}): {cause}; tell the registrar"
     )]
     Inconsistent {
         /// Size seen before.
@@ -49,15 +49,15 @@ pub enum SealError {
         /// Size now.
         new: u64,
         /// What is wrong.
-        source: ProofError,
+        cause: ProofError,
     },
     /// The receipt is no receipt.
-    #[error("the receipt for statement {seq} cannot be verified: {source}")]
+    #[error("the receipt for statement {seq} cannot be verified: {cause}")]
     Receipt {
         /// Number of the statement.
         seq: u64,
         /// What is wrong.
-        source: ReceiptError,
+        cause: ReceiptError,
     },
     /// The receipt is for another place than the gateway acknowledged.
     #[error(
@@ -93,10 +93,10 @@ pub(crate) fn checkpoint(project: &Project, note: &[u8]) -> Result<Verified, Sea
 
 /// Whether `new` continues `old`; `proof` is what the gateway gave for these sizes.
 pub(crate) fn consistent(old: (u64, &Hash), new: (u64, &Hash), proof: &[Hash]) -> Result<(), SealError> {
-    verify_consistency(old, new, proof).map_err(|source| SealError::Inconsistent {
+    verify_consistency(old, new, proof).map_err(|cause| SealError::Inconsistent {
         old: old.0,
         new: new.0,
-        source,
+        cause,
     })
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn receipt(
 ) -> Result<(u64, Hash), SealError> {
     let seq = stored.seq;
     let receipt = receipt::open(bytes, &project.genesis.receipt_key, &project.genesis.origin, stored.leaf)
-        .map_err(|source| SealError::Receipt { seq, source })?;
+        .map_err(|cause| SealError::Receipt { seq, cause })?;
     if receipt.index != stored.index {
         return Err(SealError::Index { seq, found: receipt.index, wanted: stored.index });
     }

@@ -16,7 +16,7 @@ use super::progress::Mark;
 use super::project::Project;
 use crate::journal::{self, Row};
 use crate::raw::{self, Block, RawError, Unarchived};
-use crate::window::{Engine, Input, MemoryError, Output, Record, Restored, What};
+use crate::window::{Boot, Engine, Input, MemoryError, Output, Record, Restored, What};
 use evidence::Hash;
 use observation::Utc;
 use spool::{Limit, Spool, StoreError};
@@ -182,14 +182,35 @@ impl Stream {
         raw::commitment(leaves)
     }
 
-    /// What is to be signed when the stream goes on elsewhere.
-    pub(crate) fn said_of(&self, go_on: &GoOn) -> Vec<What> {
+    /// Takes over where the stream goes on, and says what is lost by that. Says whether every session has to
+    /// begin anew.
+    pub(crate) fn take_over(&mut self, go_on: &GoOn, now: &Boot) -> bool {
+        let loss = |(from, to)| What::Loss { from: Utc(from), to: Utc(to) };
+        // Before its first window the engine itself says what is missing up to there, given where it resumes.
+        let again = self.end.is_none() && self.engine.open_window().is_none() && go_on.lost_from.is_some();
+        if again {
+            self.engine.resume_after_loss(now);
+        }
+        let begun = self.end.is_some() || self.engine.open_window().is_some();
         let until = self.end.or_else(|| self.engine.next_to_sign().map(|start| start.0));
-        let unsigned = go_on.lost_from.zip(until).filter(|(from, until)| from < until);
-        let losses = go_on.lost.into_iter().chain(unsigned);
-        let mut said = vec![What::Note { text: go_on.note.clone() }];
-        said.extend(losses.map(|(from, to)| What::Loss { from: Utc(from), to: Utc(to) }));
-        said
+        let unsigned = go_on.lost_from.zip(until).filter(|(from, until)| begun && from < until);
+        // No window that the gateway has already is made again.
+        if let Some(end) = go_on.lost_from {
+            self.engine.forget_signed(Utc(end));
+        }
+        self.engine.say(What::Note { text: go_on.note.clone() });
+        for lost in go_on.lost.into_iter().chain(unsigned) {
+            self.engine.say(loss(lost));
+        }
+        again
+    }
+
+    /// Goes back to a snapshot that was taken a moment ago.
+    pub(crate) fn put_back(&mut self, snapshot: &[u8]) -> Result<(), StreamError> {
+        let restored = Engine::restore(Arc::clone(&self.project.plan), snapshot)?;
+        let (Restored::Whole(engine) | Restored::OtherPlan(engine)) = restored;
+        self.engine = engine;
+        Ok(())
     }
 
     /// Drops the oldest windows that cannot be stored and says so. Events among them are kept.
