@@ -256,7 +256,7 @@ impl Project {
         }
         match statement.payload() {
             Payload::Window(batch) => self.windows(&at, batch, rows, attest, defects),
-            Payload::Event(batch) => self.events(&at, &batch.events, defects),
+            Payload::Event(batch) => self.events(&at, &batch.events, attest, defects),
             Payload::Key(change) => self.key(&at, change, defects),
             Payload::Plan(plan) => self.plan(&at, plan),
             Payload::Close(close) => self.close(&at, close, defects),
@@ -290,7 +290,7 @@ impl Project {
             defects.add(code, at.over(over, format!("the genesis was signed at {}", self.signed_at)));
             return;
         }
-        self.holes(at, &batch.events, over.from, true, defects);
+        self.holes(at, &batch.events, (over.from, true), attest, defects);
         self.tile(at, over, defects);
         self.seen(at, batch, attest, defects);
         self.clock(at, batch);
@@ -304,7 +304,7 @@ impl Project {
             }
             None => {}
         }
-        self.holes(at, &batch.events, over.from, false, defects);
+        self.holes(at, &batch.events, (over.from, false), attest, defects);
     }
 
     /// Whether a stretch lies between the genesis and the end of any project. What does not is not added, so that
@@ -316,7 +316,14 @@ impl Project {
     }
 
     /// The signed stretches without windows, those that begin before `t` or those that do not.
-    fn holes(&mut self, at: &At<'_>, events: &[Event], t: i64, before: bool, defects: &mut Defects) {
+    fn holes(
+        &mut self,
+        at: &At<'_>,
+        events: &[Event],
+        (t, before): (i64, bool),
+        attest: &Attest,
+        defects: &mut Defects,
+    ) {
         for event in events {
             let Some((from_ms, to_ms)) = event.interval() else { continue };
             let over = Period { from: from_ms.div_euclid(1000), to: to_ms.div_euclid(1000) };
@@ -330,6 +337,11 @@ impl Project {
                     format!("{:?} from {from_ms} to {to_ms} ms: no windows can lie there", event.code);
                 defects.add(DefectCode::EventContent, at.over(over, detail));
                 continue;
+            }
+            if let Some(logged) = attest.upper(at.index).filter(|logged| self.is_premature(*logged, over.to))
+            {
+                let detail = format!("{:?} was logged at {logged} already", event.code);
+                defects.add(DefectCode::TimePremature, at.over(over, detail));
             }
             self.tile(at, over, defects);
             let hole = if event.code == EventCode::Loss { Hole::Loss } else { Hole::Down };
@@ -404,7 +416,10 @@ impl Project {
             defects.add(DefectCode::DefinitionsHash, at.over(over, detail));
         }
         let opening = self.open(at, rows.energy_unit_mwh);
-        let breaks = self.breaks(at, batch, rows.energy_unit_mwh, defects);
+        // A batch without an energy column can still say that a meter was exchanged, in the stream's unit.
+        let unit_mwh = self.streams.get(&at.header.kid).map_or(0, |s| s.energy_unit_mwh);
+        let unit_mwh = if rows.energy_unit_mwh == 0 { unit_mwh } else { rows.energy_unit_mwh };
+        let breaks = self.breaks(at, batch, unit_mwh, defects);
         let hows = self.judge(at, batch, approved, attest, defects);
         for behind in &mut self.behind {
             let inside = behind.period.is_none_or(|period| period.overlap(over).is_some());
@@ -475,9 +490,7 @@ impl Project {
         let mut breaks = BTreeMap::<(u32, i64), Vec<CounterBreak>>::new();
         let step_ms = i64::from(batch.step) * 1000;
         for event in &batch.events {
-            if !is_sound(event) {
-                let detail = format!("{:?} does not name a machine and one counter", event.code);
-                defects.add(DefectCode::EventContent, at.defect(detail));
+            if !sound(at, event, defects) {
                 continue;
             }
             let Some((machine, t_ms, own)) = counter_break(event, energy_unit_mwh) else { continue };
@@ -489,6 +502,11 @@ impl Project {
             }
         }
         breaks
+    }
+
+    /// Whether what ends at `end` was logged before it was over.
+    fn is_premature(&self, logged: i64, end: i64) -> bool {
+        end.saturating_sub(logged) > i64::from(self.limits.tolerance_s)
     }
 
     /// How each window of a batch stands: present, late, premature or without an approved mapping.
@@ -509,7 +527,7 @@ impl Project {
                 None => self.lags.unattested += 1,
                 Some(lag) => self.lags.longest_s = self.lags.longest_s.max(Some(lag)),
             }
-            if lag.is_some_and(|lag| -lag > i64::from(self.limits.tolerance_s)) {
+            if logged.is_some_and(|logged| self.is_premature(logged, end)) {
                 premature.get_or_insert(Period { from: end - i64::from(batch.step), to: end }).to = end;
                 How::Premature
             } else if lag.is_some_and(|lag| lag > i64::from(self.limits.max_lag_s)) {
@@ -530,11 +548,12 @@ impl Project {
     }
 
     /// Events that no window statement carries.
-    fn events(&mut self, at: &At<'_>, events: &[Event], defects: &mut Defects) {
-        self.holes(at, events, i64::MAX, true, defects);
+    fn events(&mut self, at: &At<'_>, events: &[Event], attest: &Attest, defects: &mut Defects) {
+        self.holes(at, events, (i64::MAX, true), attest, defects);
         let unit = self.streams.get(&at.header.kid).map_or(0, |s| s.energy_unit_mwh);
         for event in events {
-            if let Some((machine, _, own)) = counter_break(event, unit)
+            if sound(at, event, defects)
+                && let Some((machine, _, own)) = counter_break(event, unit)
                 && let Some(place) = self.own(at, machine)
             {
                 self.machines[place].totals.spoil(own.quantity);
@@ -665,6 +684,16 @@ fn behind(genesis: &Genesis, asked: Option<Period>) -> Vec<Behind> {
         }
     }
     all
+}
+
+/// Whether an event says something that can be; what does not is told.
+fn sound(at: &At<'_>, event: &Event, defects: &mut Defects) -> bool {
+    let sound = is_sound(event);
+    if !sound {
+        let detail = format!("{:?} does not name a machine and one counter", event.code);
+        defects.add(DefectCode::EventContent, at.defect(detail));
+    }
+    sound
 }
 
 fn settled(iat: i64, index: u64) -> Found {
