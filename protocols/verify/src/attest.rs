@@ -28,6 +28,8 @@ pub(crate) struct Attest {
     notes: BTreeMap<Hash, Known>,
     /// Roots recomputed at the sizes of the notes.
     roots: BTreeMap<u64, Option<Hash>>,
+    /// Notes by the size they cover: there may be as many as statements.
+    by_size: BTreeMap<u64, Vec<Hash>>,
     /// Sizes of cosigned checkpoints, ascending, each with the earliest time at which it was covered.
     uppers: Vec<(u64, i64)>,
 }
@@ -43,8 +45,12 @@ impl Attest {
             }
         };
         let time = cosigned(&note, file, trust, defects);
-        self.roots.insert(checkpoint.size, None);
-        self.notes.insert(sha256(bytes), Known { file: file.to_owned(), checkpoint, time });
+        let (size, hash) = (checkpoint.size, sha256(bytes));
+        self.roots.insert(size, None);
+        // The bundle's checkpoint is often one of the notes, too.
+        if self.notes.insert(hash, Known { file: file.to_owned(), checkpoint, time }).is_none() {
+            self.by_size.entry(size).or_default().push(hash);
+        }
     }
 
     /// Orders the cosigned checkpoints, once all notes are added.
@@ -70,7 +76,8 @@ impl Attest {
     pub(crate) fn grown(&mut self, size: u64, root: impl FnOnce() -> Hash, defects: &mut Defects) {
         let Some(wanted) = self.roots.get_mut(&size) else { return };
         let root = *wanted.insert(root());
-        let wrong = self.notes.values().filter(|k| k.checkpoint.size == size && k.checkpoint.root != root);
+        let covering = self.by_size.get(&size).into_iter().flatten();
+        let wrong = covering.filter_map(|hash| self.notes.get(hash)).filter(|k| k.checkpoint.root != root);
         for known in wrong {
             let detail = format!("its root at size {size} is not that of the entries");
             defects.file(DefectCode::SeenRoot, &known.file, detail);
