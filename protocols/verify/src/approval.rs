@@ -9,7 +9,7 @@ use evidence::payload::{Definition, definitions_in_force};
 use crate::roster::Roster;
 
 /// Mapping hashes of all machines from a moment on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Approved {
     from: i64,
     mappings: BTreeMap<u32, Hash>,
@@ -19,6 +19,9 @@ struct Approved {
 #[derive(Debug)]
 pub(crate) struct Approvals {
     definitions: Vec<Definition>,
+    genesis: BTreeMap<u32, Hash>,
+    /// Approved changes in the order in which they take effect; those of one moment as they were logged.
+    changes: Vec<(i64, u32, Hash)>,
     sets: Vec<Approved>,
     /// Hash and effective time of every set, by agent; emptied when the roster or the sets change.
     hashes: BTreeMap<String, Vec<(i64, Hash)>>,
@@ -27,15 +30,31 @@ pub(crate) struct Approvals {
 impl Approvals {
     /// The genesis' set, in force from ever.
     pub(crate) fn new(definitions: Vec<Definition>, roster: &Roster) -> Self {
-        let mappings = roster.machines().iter().map(|m| (m.entry.index, m.entry.mapping)).collect();
-        Self { definitions, sets: vec![Approved { from: i64::MIN, mappings }], hashes: BTreeMap::new() }
+        let mappings: BTreeMap<u32, Hash> =
+            roster.machines().iter().map(|m| (m.entry.index, m.entry.mapping)).collect();
+        Self {
+            definitions,
+            genesis: mappings.clone(),
+            changes: Vec::new(),
+            sets: vec![Approved { from: i64::MIN, mappings }],
+            hashes: BTreeMap::new(),
+        }
     }
 
-    /// A plan approves another mapping of a machine from `from` (UTC s) on.
+    /// A plan approves another mapping of a machine from `from` (UTC s) on. Changes follow each other by the time
+    /// of their effect, not of their signature: what takes effect next year is in no set of this year.
     pub(crate) fn approve(&mut self, machine: u32, mapping: Hash, from: i64) {
-        let mut mappings = self.sets.last().map(|set| set.mappings.clone()).unwrap_or_default();
-        mappings.insert(machine, mapping);
-        self.sets.push(Approved { from, mappings });
+        let at = self.changes.partition_point(|(effect, ..)| *effect <= from);
+        self.changes.insert(at, (from, machine, mapping));
+        let mut mappings = self.genesis.clone();
+        for (i, &(from, machine, mapping)) in self.changes.iter().enumerate() {
+            mappings.insert(machine, mapping);
+            let set = Approved { from, mappings: mappings.clone() };
+            // Sets that were approved before a change came between stay so.
+            if i >= at && !self.sets.contains(&set) {
+                self.sets.push(set);
+            }
+        }
         self.hashes.clear();
     }
 
@@ -61,8 +80,10 @@ impl Approvals {
         definitions_in_force(&self.definitions, &mappings)
     }
 
-    /// The newest approved mapping of a machine.
-    pub(crate) fn newest(&self, machine: u32) -> Option<Hash> {
-        self.sets.last().and_then(|set| set.mappings.get(&machine)).copied()
+    /// The mapping of a machine that is approved at `t` (UTC s).
+    pub(crate) fn at(&self, machine: u32, t: i64) -> Option<Hash> {
+        let changes = self.changes.iter().take_while(|(from, ..)| *from <= t);
+        let last = changes.filter(|(_, of, _)| *of == machine).last().map(|(.., hash)| *hash);
+        last.or_else(|| self.genesis.get(&machine).copied())
     }
 }

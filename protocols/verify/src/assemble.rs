@@ -13,7 +13,7 @@ use crate::presence::Tracked;
 use crate::project::{Behind, Project};
 use crate::report::{
     Answer, Authentic, Complete, CompleteAnswer, Defect, Figures, KpiTable, LogSummary, MachineReport,
-    NamedPeriod, Plausible, Presence, ProjectSummary, Report, SCHEMA, TimeReport,
+    NamedPeriod, Plausible, Presence, ProjectSummary, Report, SCHEMA, TimeGrade, TimeReport,
 };
 use crate::timeline::Timeline;
 use crate::trust::Trust;
@@ -65,7 +65,7 @@ fn blank(trust: &Trust, log: Option<LogSummary>, entries: u64) -> Report {
             omitted: std::collections::BTreeMap::new(),
         },
         time: TimeReport {
-            grade: crate::report::TimeGrade::None,
+            grade: TimeGrade::None,
             newest: None,
             max_lag_s: trust.max_lag_s.unwrap_or(0),
             longest_lag_s: None,
@@ -102,6 +102,10 @@ fn fill(report: &mut Report, mut project: Project, whole: bool, trust: &Trust, d
         report.complete.verdict = CompleteAnswer::No;
         return;
     };
+    if project.lags.unattested > 0 {
+        // What attests earlier statements does not attest these: a cosignature can be taken off the last checkpoint.
+        report.time.grade = TimeGrade::None;
+    }
     complete(report, &mut project, period, trust.period.is_some(), defects);
     if !whole {
         report.complete.verdict = CompleteAnswer::Undecided;
@@ -135,7 +139,7 @@ fn complete(report: &mut Report, project: &mut Project, period: Period, asked: b
             missing(&own.entry.id, &tracked, period, asked, defects);
         }
         report.complete.presence += tracked.presence;
-        let mapping = project.approvals.newest(own.entry.index).unwrap_or(own.entry.mapping);
+        let mapping = project.approvals.at(own.entry.index, period.to - 1).unwrap_or(own.entry.mapping);
         report.machines.push(MachineReport {
             index: own.entry.index,
             id: own.entry.id.clone(),
@@ -214,7 +218,7 @@ fn table(project: &Project, behind: &Behind, period: Period) -> Vec<KpiTable> {
         .roster
         .machines()
         .iter()
-        .map(|m| hex::encode(project.approvals.newest(m.entry.index).unwrap_or(m.entry.mapping)))
+        .map(|m| hex::encode(project.approvals.at(m.entry.index, period.to - 1).unwrap_or(m.entry.mapping)))
         .collect();
     let subjects: Vec<Subject<'_>> = project
         .roster
