@@ -14,19 +14,19 @@ use crate::identity::Identity;
 use crate::ops::Ops;
 use crate::project::{self as running, Project, Surroundings};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use observation::Clock;
 use reply::Refused;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tower_http::timeout::TimeoutLayer;
-use uplink::path;
+use uplink::{ProblemKind, path};
 
 /// Bodies held in memory at once; with the limit of a body this bounds them all.
 const BODIES: usize = 32;
@@ -43,6 +43,8 @@ pub(crate) struct App {
     pub(crate) around: Surroundings,
     /// Guards the list of running projects; held to look up or to add, never while a request is served.
     pub(crate) projects: RwLock<BTreeMap<String, Arc<Project>>>,
+    /// Projects that could not be opened at the start, and why. Guards the map alone.
+    broken: Mutex<BTreeMap<String, String>>,
     /// Serialises opening, so that no log is opened twice; holds the projects' tasks.
     pub(crate) tasks: tokio::sync::Mutex<JoinSet<()>>,
     pub(crate) bodies: Semaphore,
@@ -58,6 +60,7 @@ impl App {
             credit,
             around,
             projects: RwLock::default(),
+            broken: Mutex::default(),
             tasks: tokio::sync::Mutex::default(),
             bodies: Semaphore::new(BODIES),
         }
@@ -65,6 +68,27 @@ impl App {
 
     pub(crate) fn running(&self) -> Vec<Arc<Project>> {
         self.projects.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Opens every project of the data directory, so that logs are sealed although nobody asks. One that cannot
+    /// be opened stops no other; it shows in the gateway's health.
+    pub(crate) async fn open_all(&self) -> Result<(), StorageError> {
+        let (before, mut broken) = (self.broken(), BTreeMap::new());
+        for id in running::ids(&self.data)? {
+            if let Err(error) = self.open(&id).await {
+                let error = error.to_string();
+                if before.get(&id) != Some(&error) {
+                    tracing::error!(project = id, "cannot be opened: {error}");
+                }
+                broken.insert(id, error);
+            }
+        }
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = broken;
+        Ok(())
+    }
+
+    pub(crate) fn broken(&self) -> BTreeMap<String, String> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn find(&self, id: &str) -> Option<Arc<Project>> {
@@ -105,6 +129,18 @@ async fn project(app: &App, id: &str) -> Result<Arc<Project>, Refused> {
     })
 }
 
+/// Ends a request that takes too long. What it asked for may still happen; the sender asks again.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refused::new(
+            ProblemKind::Slow,
+            format!("the request took more than {} s; send it again", REQUEST_TIME.as_secs()),
+        )
+        .into_response(),
+    }
+}
+
 /// Every route of the interface.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -124,6 +160,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(path::KPIS, get(figures::kpis))
         .fallback(|| async { Refused::not_found("there is no such path; the paths begin with /v1/") })
         .layer(DefaultBodyLimit::max(uplink::MAX_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIME))
+        .layer(middleware::from_fn(reply::as_problem))
+        .layer(middleware::from_fn(in_time))
         .with_state(app)
 }

@@ -140,6 +140,25 @@ impl Project {
     }
 }
 
+/// The ids of the projects in a data directory.
+pub(crate) fn ids(data: &Path) -> Result<Vec<String>, StorageError> {
+    let dir = data.join("projects");
+    let fault = |e: &dyn std::fmt::Display| StorageError::new(&dir, "list", e);
+    let mut ids = vec![];
+    let entries = match std::fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(ids),
+        Err(e) => return Err(fault(&e)),
+    };
+    for entry in entries {
+        let name = entry.map_err(|e| fault(&e))?.file_name();
+        // An import that was cut off leaves a directory whose name no project can have.
+        ids.extend(name.to_str().filter(|name| check_id(name).is_ok()).map(str::to_owned));
+    }
+    ids.sort();
+    Ok(ids)
+}
+
 /// The genesis of a log, with its bytes left aside.
 pub(crate) fn genesis(log: &mut SqliteLog) -> Result<Genesis, StorageError> {
     let damaged = |detail: &dyn std::fmt::Display| StorageError::new(Path::new(LOG), "read entry 0", detail);

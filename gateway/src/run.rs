@@ -167,40 +167,13 @@ pub async fn run(options: GatewayOptions) -> Result<GatewayHandle, RunError> {
         fatal,
     };
     let app = Arc::new(App::new(options.data.clone(), identity, settings.credit, around));
-    open_all(&app).await?;
+    app.open_all().await?;
     let listener =
         TcpListener::bind(address).await.map_err(|e| RunError::Bind { address, detail: e.to_string() })?;
     let addr = listener.local_addr().map_err(|e| RunError::Bind { address, detail: e.to_string() })?;
     let stop = CancellationToken::new();
     let task = tokio::spawn(serve(app, listener, stop.clone(), told, lock));
     Ok(GatewayHandle { addr, stop, task })
-}
-
-/// Opens every project of the data directory, so that logs are sealed although nobody asks.
-async fn open_all(app: &App) -> Result<(), StorageError> {
-    for id in ids(&app.data)? {
-        app.open(&id).await?;
-    }
-    Ok(())
-}
-
-/// The ids of the projects in a data directory.
-pub(crate) fn ids(data: &Path) -> Result<Vec<String>, StorageError> {
-    let dir = data.join("projects");
-    let fault = |e: &dyn std::fmt::Display| StorageError::new(&dir, "list", e);
-    let mut ids = vec![];
-    let entries = match std::fs::read_dir(&dir) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(ids),
-        Err(e) => return Err(fault(&e)),
-    };
-    for entry in entries {
-        let name = entry.map_err(|e| fault(&e))?.file_name();
-        // An import that was cut off leaves a directory whose name no project can have.
-        ids.extend(name.to_str().filter(|name| crate::project::check_id(name).is_ok()).map(str::to_owned));
-    }
-    ids.sort();
-    Ok(ids)
 }
 
 async fn serve(

@@ -145,6 +145,12 @@ async fn refusals_are_problem_documents_that_say_what_to_do() {
     refused(&gateway.post(&path::statements("none"), media, body(&good)).await, ProblemKind::NotFound);
     refused(&gateway.post(&path::statements("../x"), media, body(&good)).await, ProblemKind::NotFound);
     refused(&gateway.get("/v1/nothing").await, ProblemKind::NotFound);
+    refused(&gateway.get("/v1/enrol").await, ProblemKind::Method);
+    refused(&gateway.get(&path::receipt(PROJECT, 0).replace("/0", "/x")).await, ProblemKind::Malformed);
+    refused(
+        &gateway.get(&path::consistency(PROJECT, 0, 1).replace("=1", "=x")).await,
+        ProblemKind::Malformed,
+    );
     let gap = refused(&gateway.post(&statements, media, body(&later)).await, ProblemKind::Gap);
     assert_eq!((gap.seq, gap.expected_seq), (Some(2), Some(0)));
     let mut forged = good.clone();
@@ -230,7 +236,16 @@ async fn a_gateway_that_is_shown_a_newer_checkpoint_of_its_own_signs_nothing() {
 async fn health_projects_and_enrolment_answer() {
     let agent = Agent::new(0);
     let site = Site::new(&[&agent]);
+    // A project whose log cannot be read stops no other.
+    let broken = site.data().join("projects/broken");
+    std::fs::create_dir(&broken).unwrap();
+    std::fs::write(broken.join("log.sqlite"), b"no database").unwrap();
     let gateway = site.run().await;
+    let health = gateway.json(path::HEALTH).await;
+    assert_eq!((&health["status"], &health["faults"][0]["project"]), (&"degraded".into(), &"broken".into()));
+    let (status, _) = gateway.get(&path::checkpoint("broken")).await;
+    assert_eq!(status, 500);
+    std::fs::remove_dir_all(&broken).unwrap();
     let health = gateway.json(path::HEALTH).await;
     assert_eq!((&health["status"], &health["projects"]), (&"ok".into(), &1.into()));
     let projects = gateway.json(path::PROJECTS).await;

@@ -21,7 +21,7 @@ pub(crate) struct Health {
     status: &'static str,
     version: &'static str,
     projects: usize,
-    /// Projects that sign no checkpoints, and why.
+    /// Projects that cannot be opened or sign no checkpoints, and why.
     faults: Vec<ProjectFault>,
 }
 
@@ -33,17 +33,26 @@ struct ProjectFault {
 
 /// `GET /v1/health`
 pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+    refresh(&app).await;
     let running = app.running();
     let fault = |p: &Arc<Project>| {
         p.state().seal_fault.map(|fault| ProjectFault { project: p.id().to_owned(), fault })
     };
-    let faults: Vec<_> = running.iter().filter_map(fault).collect();
+    let broken = app.broken().into_iter().map(|(project, fault)| ProjectFault { project, fault });
+    let faults: Vec<_> = running.iter().filter_map(fault).chain(broken).collect();
     Json(Health {
         status: if faults.is_empty() { "ok" } else { "degraded" },
         version: env!("CARGO_PKG_VERSION"),
         projects: running.len(),
         faults,
     })
+}
+
+/// Takes up what was imported since.
+async fn refresh(app: &App) {
+    if let Err(error) = app.open_all().await {
+        tracing::error!("the list of projects cannot be read: {error}");
+    }
 }
 
 /// A project in the list.
@@ -79,6 +88,7 @@ impl Summary {
 
 /// `GET /v1/projects`
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Vec<Summary>> {
+    refresh(&app).await;
     Json(app.running().iter().map(|project| Summary::of(project)).collect())
 }
 

@@ -2,9 +2,14 @@
 
 use crate::error::StorageError;
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use uplink::{Problem, ProblemKind};
+
+/// Bytes of a refusal's text that are taken over.
+const LONGEST_REASON: usize = 4096;
 
 /// A refusal.
 #[derive(Clone, Debug)]
@@ -63,6 +68,29 @@ impl IntoResponse for Refused {
         }
         response
     }
+}
+
+/// Gives refusals that the framework makes (a number that is none, a method that is not taken) the form of all
+/// others.
+pub(crate) async fn as_problem(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|v| v == uplink::PROBLEM_TYPE);
+    if ours || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), LONGEST_REASON).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let (kind, otherwise) = match status {
+        StatusCode::NOT_FOUND => (ProblemKind::NotFound, "there is nothing at this path"),
+        StatusCode::METHOD_NOT_ALLOWED => (ProblemKind::Method, "this path takes another method"),
+        StatusCode::PAYLOAD_TOO_LARGE => (ProblemKind::TooLarge, "the body is over the limit"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (ProblemKind::MediaType, "another media type is expected"),
+        _ if status.is_client_error() => (ProblemKind::Malformed, "the request cannot be read"),
+        _ => (ProblemKind::Internal, "the gateway failed at this request"),
+    };
+    let detail = if text.is_empty() { otherwise.to_owned() } else { text };
+    Refused::new(kind, detail).into_response()
 }
 
 /// Bytes of a media type.

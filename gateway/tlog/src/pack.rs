@@ -40,7 +40,8 @@ mod tests {
     #[test]
     fn what_is_packed_is_unpacked_and_never_much_longer() {
         let noise: Vec<u8> = (0..1000_u32).flat_map(|n| evidence::hash::sha256(&n.to_be_bytes())).collect();
-        for bytes in [&b""[..], b"a", &[7; MAX_STATEMENT], &noise] {
+        let longest = vec![7; MAX_STATEMENT];
+        for bytes in [&b""[..], b"a", &longest, &noise] {
             let packed = pack(bytes);
             assert!(packed.len() <= bytes.len() + 1);
             assert_eq!(unpack(&packed).unwrap(), bytes);

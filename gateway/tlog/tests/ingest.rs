@@ -286,3 +286,34 @@ fn checkpoints_grow_with_the_log_and_never_run_back_in_time() {
     assert_eq!(log.seal(100, sign).unwrap().unwrap().size, 2);
     recheck(log.store()).unwrap();
 }
+
+#[test]
+fn proofs_from_the_stored_tiles_hold_for_every_kind_of_size() {
+    use evidence::merkle::{Frontier, verify_consistency, verify_inclusion};
+    let (_disk, mut plant, mut log) = begin();
+    for _ in 0..6 {
+        let statements: Vec<Vec<u8>> = (0..100).map(|_| plant.a.next(0)).collect();
+        let refs: Vec<&[u8]> = statements.iter().map(Vec::as_slice).collect();
+        assert!(words(&push(&mut log, &refs)).iter().all(|word| word.starts_with("stored")));
+    }
+    let leaves: Vec<_> = contents(log.store()).into_iter().map(|(_, _, leaf)| leaf).collect();
+    let mut frontier = Frontier::new();
+    let mut roots = vec![frontier.root()];
+    for leaf in &leaves {
+        frontier.append(*leaf, |_, _, _| {});
+        roots.push(frontier.root());
+    }
+    let sizes = [1, 2, 255, 256, 257, 511, 512, 513, 600, 601];
+    for (size, root) in sizes.map(|size| (size, roots[size])) {
+        let n = size as u64;
+        assert_eq!(tlog::proof::root_at(log.store(), n).unwrap(), root);
+        for index in [0, size / 2, size - 1] {
+            let proof = tlog::proof::inclusion(log.store(), index as u64, n).unwrap();
+            verify_inclusion(leaves[index], index as u64, n, &proof, &root).unwrap();
+        }
+        for old in sizes.into_iter().filter(|old| *old <= size) {
+            let proof = tlog::proof::consistency(log.store(), old as u64, n).unwrap();
+            verify_consistency((old as u64, &roots[old]), (n, &root), &proof).unwrap();
+        }
+    }
+}

@@ -84,9 +84,15 @@ impl Outcome {
                 Self::Quarantined { seq, reason: reason.unwrap_or_default(), stored, detail }
             }
             (Some(ProblemKind::TooLarge), _) => Self::TooLarge { detail },
-            (Some(ProblemKind::Malformed | ProblemKind::NotFound | ProblemKind::MediaType), _) => {
-                Self::Refused { detail }
-            }
+            (
+                Some(
+                    ProblemKind::Malformed
+                    | ProblemKind::NotFound
+                    | ProblemKind::Method
+                    | ProblemKind::MediaType,
+                ),
+                _,
+            ) => Self::Refused { detail },
             (Some(_), _) => Self::Later { after_s: retry_after.or(retry_after_s), stored, detail },
             (None, _) => Self::of_bare_status(status, retry_after),
         }
@@ -134,7 +140,10 @@ mod tests {
     fn every_problem_kind_has_its_meaning_to_the_sender() {
         for kind in ProblemKind::ALL {
             let want = match kind {
-                ProblemKind::Malformed | ProblemKind::NotFound | ProblemKind::MediaType => "Refused",
+                ProblemKind::Malformed
+                | ProblemKind::NotFound
+                | ProblemKind::Method
+                | ProblemKind::MediaType => "Refused",
                 ProblemKind::Gap => "Gap",
                 ProblemKind::TooLarge => "TooLarge",
                 ProblemKind::Quarantined => "Quarantined",

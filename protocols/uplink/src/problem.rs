@@ -14,6 +14,8 @@ pub enum ProblemKind {
     Malformed,
     /// Project, entry or page that is not there.
     NotFound,
+    /// The path takes other methods.
+    Method,
     /// A statement skips numbers of its stream: send from `expected_seq`.
     Gap,
     /// The request conflicts with the state of the log (an unsealed entry, a size not reached yet).
@@ -40,9 +42,10 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Malformed,
         Self::NotFound,
+        Self::Method,
         Self::Gap,
         Self::NotYet,
         Self::TooLarge,
@@ -75,6 +78,7 @@ impl ProblemKind {
         match self {
             Self::Malformed => ("malformed", 400, "请求无法读取 · the request cannot be read"),
             Self::NotFound => ("not-found", 404, "不存在 · there is no such thing here"),
+            Self::Method => ("method", 405, "方法不符 · the path takes other methods"),
             Self::Gap => ("gap", 409, "序号不连续 · numbers of the stream are missing"),
             Self::NotYet => ("not-yet", 409, "尚未封存 · the log has not come this far yet"),
             Self::TooLarge => ("too-large", 413, "内容过大 · over the limit"),
