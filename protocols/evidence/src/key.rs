@@ -17,6 +17,12 @@ use zeroize::{Zeroize as _, Zeroizing};
 /// differ in what they assume.
 pub const SM2_ID: &str = "1234567812345678";
 
+/// Cost of a passphrase: scrypt with N = 2^14, r = 8, p = 5, one of the equal choices of the OWASP Password
+/// Storage Cheat Sheet. It takes 16 MiB; OpenSSL refuses to read files that take more than 32 MiB.
+const SCRYPT_LOG_N: u8 = 14;
+const SCRYPT_R: u32 = 8;
+const SCRYPT_P: u32 = 5;
+
 /// A signature algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Alg {
@@ -287,7 +293,12 @@ impl SigningKey {
     pub fn to_pem(&self, passphrase: Option<(&str, [u8; 32])>) -> Result<Zeroizing<String>, KeyError> {
         let pem_error = |e: &dyn fmt::Display| KeyError::Pem(e.to_string());
         let der = match &self.key {
-            Signing::Ed25519(key) => key.to_pkcs8_der(),
+            // Version 1 of PKCS#8, without the public key: OpenSSL 3.0 reads no other for Ed25519.
+            Signing::Ed25519(key) => {
+                let pair =
+                    ed25519_dalek::pkcs8::KeypairBytes { secret_key: key.to_bytes(), public_key: None };
+                pair.to_pkcs8_der()
+            }
             Signing::Sm2(_, secret) => secret.to_pkcs8_der(),
         }
         .map_err(|e| pem_error(&e))?;
@@ -296,12 +307,10 @@ impl SigningKey {
         };
         let (salt, iv) = random.split_at(16);
         let iv: [u8; 16] = iv.try_into().map_err(|e| pem_error(&e))?;
-        let params = pkcs8::pkcs5::pbes2::Parameters::generate_scrypt_aes256cbc(
-            pkcs8::pkcs5::scrypt::Params::RECOMMENDED,
-            salt,
-            iv,
-        )
-        .map_err(|e| pem_error(&e))?;
+        let params =
+            pkcs8::pkcs5::scrypt::Params::new(SCRYPT_LOG_N, SCRYPT_R, SCRYPT_P).map_err(|e| pem_error(&e))?;
+        let params = pkcs8::pkcs5::pbes2::Parameters::generate_scrypt_aes256cbc(params, salt, iv)
+            .map_err(|e| pem_error(&e))?;
         let info = pkcs8::PrivateKeyInfoRef::try_from(der.as_bytes()).map_err(|e| pem_error(&e))?;
         let encrypted = info.encrypt_with_params(params, passphrase).map_err(|e| pem_error(&e))?;
         encrypted.to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF).map_err(|e| pem_error(&e))

@@ -4,6 +4,7 @@
 
 mod columns;
 mod examples;
+mod keys;
 mod log;
 mod spec;
 mod statements;

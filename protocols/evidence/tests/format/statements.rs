@@ -3,7 +3,6 @@
 use crate::examples::{self, agent_key, all, registrar_key, sealed, windows};
 use evidence::column::Column;
 use evidence::defect::DecodeError;
-use evidence::key::SigningKey;
 use evidence::payload::{KeyAction, definitions_in_force};
 use evidence::statement::{Kind, MAX_STATEMENT, Payload, Role, open, seal};
 use evidence::{EncodeError, cbor::Writer};
@@ -312,37 +311,12 @@ proptest! {
 }
 
 #[test]
-fn weak_keys_are_refused() {
-    use evidence::key::{Alg, KeyError, PublicKey};
-    // The neutral element and a point of order 8 (RFC 8032, 5.1.7 leaves them to the verifier).
-    let mut neutral = [0u8; 32];
-    neutral[0] = 1;
-    assert_eq!(PublicKey::new(Alg::Ed25519, &neutral), Err(KeyError::Weak));
-    assert!(PublicKey::new(Alg::Ed25519, &[0; 32]).is_err());
-    assert!(PublicKey::new(Alg::Ed25519, &[1; 31]).is_err());
-    assert!(PublicKey::new(Alg::Sm2, &[4; 65]).is_err());
-}
-
-#[test]
-fn private_keys_survive_their_files() {
-    for key in [SigningKey::from_seed([5; 32]), SigningKey::sm2_from_secret(&[5; 32]).unwrap()] {
-        let plain = key.to_pem(None).unwrap();
-        assert_eq!(SigningKey::from_pem(&plain, None).unwrap().public(), key.public());
-        let sealed = key.to_pem(Some(("秘密", [9; 32]))).unwrap();
-        assert!(sealed.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
-        assert_eq!(SigningKey::from_pem(&sealed, Some("秘密")).unwrap().public(), key.public());
-        assert!(SigningKey::from_pem(&sealed, Some("wrong")).is_err());
-        assert!(SigningKey::from_pem(&sealed, None).is_err());
-    }
-}
-
-#[test]
 fn the_golden_files_are_all_in_use() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
     let mut names: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["columns.json", "log.json", "statements.json", "variants.json"]);
+    assert_eq!(names, ["columns.json", "keys.json", "log.json", "statements.json", "variants.json"]);
 }
 
 #[test]
