@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use evidence::key::{PublicKey, SigningKey};
 use evidence::payload::Genesis;
-use evidence::statement::{self, Payload, Role};
+use evidence::statement::{self, MAX_STATEMENT, Payload, Role};
 use report::Lang;
 use verify::draft::{Draft, DraftError};
 use verify::trust::Trust;
@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 use crate::exit::Exit;
 use crate::fresh::{self, FreshError, Readers};
 use crate::roster;
+
+/// Everything of the statement but its payload takes less than this, bytes.
+const ENVELOPE: usize = 1000;
 
 /// What to sign and with which key.
 #[derive(Clone, Copy, Debug)]
@@ -163,7 +166,25 @@ impl Prepared {
 
     /// What will be signed, as a table to read before saying yes.
     pub fn show(&self, lang: Lang) -> String {
-        roster::text(&self.genesis, lang)
+        let mut text = roster::text(&self.genesis, lang);
+        let count = self.left_out().len();
+        if count > 0 {
+            text.push_str(&match lang {
+                Lang::Zh => format!("\n  其中 {count} 份文本放不进创世声明，声明只含其哈希；请保存 draft.toml，文本在其中。\n"),
+                Lang::En => format!(
+                    "\n  {count} of these texts do not fit into the genesis, which carries their hashes; keep draft.toml, \
+                     it holds the texts.\n"
+                ),
+            });
+        }
+        text
+    }
+
+    /// Positions of the definitions whose texts do not fit into one statement (evidence SPEC.md, genesis field 13).
+    fn left_out(&self) -> Vec<usize> {
+        let size = Payload::Genesis(Box::new(self.genesis.clone())).encode().len();
+        let lengths: Vec<usize> = self.genesis.definitions.iter().map(|d| d.text.len()).collect();
+        longest(&lengths, size.saturating_sub(MAX_STATEMENT - ENVELOPE))
     }
 
     /// Signs and writes both files. Either name being taken leaves the disk as it was.
@@ -171,7 +192,13 @@ impl Prepared {
         let project = self.genesis.project.clone();
         let trust_text = trust_file(&self.genesis, self.key.public());
         trust_text.parse::<Trust>().map_err(GenesisError::Trust)?;
-        let payload = Payload::Genesis(Box::new(self.genesis));
+        let left_out = self.left_out();
+        let mut genesis = self.genesis;
+        for position in left_out {
+            // The hash stays and binds the text as well.
+            genesis.definitions[position].text.clear();
+        }
+        let payload = Payload::Genesis(Box::new(genesis));
         let bytes =
             statement::seal(&self.key, Role::Registrar, &self.registrar_id, &project, self.now, &payload)?;
         let genesis = self.out.join(format!("{project}.genesis"));
@@ -183,6 +210,19 @@ impl Prepared {
         fresh::write(&trust, trust_text.as_bytes(), Readers::Usual)?;
         Ok(GenesisFiles { genesis, trust, leaf: evidence::hash::leaf(&bytes) })
     }
+}
+
+/// Which of the texts with these lengths to leave out so that `excess` bytes go: as few as possible.
+fn longest(lengths: &[usize], excess: usize) -> Vec<usize> {
+    let mut positions: Vec<usize> = (0..lengths.len()).collect();
+    positions.sort_by_key(|position| std::cmp::Reverse(lengths[*position]));
+    let mut gone = 0;
+    positions.retain(|position| {
+        let needed = gone < excess;
+        gone += if needed { lengths[*position] } else { 0 };
+        needed
+    });
+    positions
 }
 
 fn read(path: &Path) -> Result<String, GenesisError> {
@@ -240,4 +280,23 @@ fn trust_file(genesis: &Genesis, registrar: &PublicKey) -> String {
         genesis.periods.first().map_or(0, |p| p.from),
         genesis.periods.first().map_or(0, |p| p.to),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::longest;
+
+    #[test]
+    fn as_few_texts_as_possible_are_left_out_of_a_genesis_that_is_too_long() {
+        for (lengths, excess, left_out) in [
+            (&[5, 9, 7][..], 0, &[][..]),
+            (&[5, 9, 7], 1, &[1]),
+            (&[5, 9, 7], 9, &[1]),
+            (&[5, 9, 7], 10, &[1, 2]),
+            (&[5, 9, 7], 1000, &[1, 2, 0]),
+            (&[], 3, &[]),
+        ] {
+            assert_eq!(longest(lengths, excess), left_out, "{lengths:?} without {excess}");
+        }
+    }
 }
