@@ -85,9 +85,18 @@ async fn submit(project: &Project, arrivals: Vec<Arrival>) -> Result<Vec<Answer>
     }
     // No answer means that the sequencer ended between commit and acknowledgement: nothing is known.
     answer.await.map_err(|_| ending())?.map_err(|refusal| {
+        // Paths and what the system said are in the gateway's log, not on the network.
         let (kind, detail) = match refusal {
-            Refusal::Full(detail) => (ProblemKind::Full, detail),
-            Refusal::Unavailable(detail) | Refusal::Unknown(detail) => (ProblemKind::Unavailable, detail),
+            Refusal::Full(_) => {
+                (ProblemKind::Full, "the gateway's disk is full; keep the statements and send them again")
+            }
+            Refusal::Unavailable(_) => {
+                (ProblemKind::Unavailable, "the log cannot take statements now; send them again")
+            }
+            Refusal::Unknown(_) => (
+                ProblemKind::Unavailable,
+                "it is unknown whether the statements were written; send them again after the restart",
+            ),
         };
         Refused::from(Problem { retry_after_s: Some(RETRY_S), ..Problem::new(kind, detail) })
     })
