@@ -3,8 +3,6 @@
 //!
 //! Nothing here decides which windows may be counted, and nothing here divides.
 
-use std::collections::BTreeMap;
-
 use crate::amount::AmountQuality;
 use crate::calendar::{Calendar, SLOTS};
 use crate::chain::{Booking, Chain, CounterBreak, QUANTITIES, Quantity};
@@ -136,7 +134,8 @@ pub struct OrderError {
 pub struct MachineTotals {
     measured: [bool; QUANTITIES],
     kind: MachineKind,
-    cells: BTreeMap<i64, (Period, Cell)>,
+    /// Ascending. Windows come in order of time, so the last one is nearly always the one that grows.
+    cells: Vec<(Period, Cell)>,
     chains: [Chain; QUANTITIES],
     spans: [Vec<Span>; QUANTITIES],
     begin: Option<i64>,
@@ -240,9 +239,9 @@ impl MachineTotals {
     pub fn append(&mut self, cuts: &Cuts, later: Self) -> Result<(), OrderError> {
         let Some(reach) = later.reach else { return Ok(()) };
         self.follow(later.begin.unwrap_or(reach), reach)?;
-        for (from, (period, cell)) in later.cells {
-            let (_, own) = self.cells.entry(from).or_insert_with(|| (period, Cell::default()));
-            own.add(&cell);
+        for (period, cell) in later.cells {
+            let at = self.place(period);
+            self.cells[at].1.add(&cell);
         }
         for quantity in Quantity::ALL {
             let i = quantity.index();
@@ -255,12 +254,13 @@ impl MachineTotals {
 
     /// The cells and their stretches, in order.
     pub fn cells(&self) -> impl Iterator<Item = (Period, &Cell)> {
-        self.cells.values().map(|(period, cell)| (*period, cell))
+        self.cells.iter().map(|(period, cell)| (*period, cell))
     }
 
     /// The cell that starts at `from`, if anything fell into it.
     pub fn cell_at(&self, from: i64) -> Option<&Cell> {
-        self.cells.get(&from).map(|(_, cell)| cell)
+        let at = self.cells.binary_search_by_key(&from, |(period, _)| period.from).ok()?;
+        self.cells.get(at).map(|(_, cell)| cell)
     }
 
     /// Where sums of a quantity start: the end of its first reading's window, UTC s.
@@ -334,13 +334,23 @@ impl MachineTotals {
         Ok(())
     }
 
+    /// The cell that holds `t`.
     fn cell(&mut self, cuts: &Cuts, t: i64) -> &mut Cell {
-        // Windows come in order of time, so the last cell is nearly always the one.
-        let from = match self.cells.last_key_value() {
-            Some((&from, (period, _))) if period.from <= t && t < period.to => from,
-            _ => cuts.cell(t).from,
+        let at = match self.cells.last() {
+            Some((period, _)) if period.from <= t && t < period.to => self.cells.len() - 1,
+            _ => self.place(cuts.cell(t)),
         };
-        &mut self.cells.entry(from).or_insert_with(|| (cuts.cell(t), Cell::default())).1
+        &mut self.cells[at].1
+    }
+
+    fn place(&mut self, cell: Period) -> usize {
+        match self.cells.binary_search_by_key(&cell.from, |(period, _)| period.from) {
+            Ok(at) => at,
+            Err(at) => {
+                self.cells.insert(at, (cell, Cell::default()));
+                at
+            }
+        }
     }
 
     fn enter(&mut self, cuts: &Cuts, quantity: Quantity, booking: Booking) {
@@ -350,7 +360,8 @@ impl MachineTotals {
             Booking::Unknown { from, to, .. } => (from, to, None),
         };
         let over = Period { from, to };
-        if !cuts.cell(from).contains(over) {
+        let within = self.cells.last().is_some_and(|(period, _)| period.contains(over));
+        if !within && !cuts.cell(from).contains(over) {
             self.spans[quantity.index()].push(Span { over, amount });
             return;
         }

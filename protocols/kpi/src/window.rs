@@ -115,30 +115,36 @@ impl MachineWindow {
     /// A power of zero reads back as zero watts once its column was set; a column that is left out of a
     /// statement is never set and stays `None`.
     pub fn set(&mut self, column: u8, value: i64) -> bool {
+        Self::set_all(std::slice::from_mut(self), column, &[value], 1).is_ok()
+    }
+
+    /// Sets a column of many windows to `values × factor`, window by window. The position of the first value that
+    /// the column cannot hold, or 0 for an unknown column; windows before it have been set.
+    pub fn set_all(windows: &mut [Self], column: u8, values: &[i64], factor: i64) -> Result<(), usize> {
+        let put = Put { windows, values, factor };
         match column {
-            0..=8 => return store(&mut self.states_ms[usize::from(column)], value),
-            col::ENERGY => self.energy.register = value,
-            col::ENERGY_Q => return quality(&mut self.energy, value),
-            col::PARTS => self.parts.register = value,
-            col::PARTS_Q => return quality(&mut self.parts, value),
-            col::GOOD => self.good_parts.register = value,
-            col::GOOD_Q => return quality(&mut self.good_parts, value),
-            col::READS_EXPECTED => return store(&mut self.reads_expected, value),
-            col::READS_GOOD => return store(&mut self.reads_good, value),
-            col::CONNECTED_MS => return store(&mut self.connected_ms, value),
-            col::CHANGED => return store(&mut self.changed, value),
-            col::SESSIONS => return store(&mut self.sessions, value),
-            col::IDENTITY => return (0..=2).contains(&value) && store(&mut self.identity, value),
-            col::CUTTING_MS => return store(&mut self.cutting_ms, value),
-            col::DRY_RUN_MS => return store(&mut self.dry_run_ms, value),
-            col::WARMUP_MS => return store(&mut self.warmup_ms, value),
-            col::POWER_MEAN => self.power_mean_w = Some(value),
-            col::POWER_PEAK => self.power_peak_w = Some(value),
-            col::SPINDLE_MS => return store(&mut self.spindle_ms, value),
-            col::FAULT_COUNT => return store(&mut self.fault_count, value),
-            _ => return false,
+            0..=8 => put.each(|w, v| store(&mut w.states_ms[usize::from(column)], v)),
+            col::ENERGY => put.each(|w, v| store(&mut w.energy.register, v)),
+            col::ENERGY_Q => put.each(|w, v| quality(&mut w.energy, v)),
+            col::PARTS => put.each(|w, v| store(&mut w.parts.register, v)),
+            col::PARTS_Q => put.each(|w, v| quality(&mut w.parts, v)),
+            col::GOOD => put.each(|w, v| store(&mut w.good_parts.register, v)),
+            col::GOOD_Q => put.each(|w, v| quality(&mut w.good_parts, v)),
+            col::READS_EXPECTED => put.each(|w, v| store(&mut w.reads_expected, v)),
+            col::READS_GOOD => put.each(|w, v| store(&mut w.reads_good, v)),
+            col::CONNECTED_MS => put.each(|w, v| store(&mut w.connected_ms, v)),
+            col::CHANGED => put.each(|w, v| store(&mut w.changed, v)),
+            col::SESSIONS => put.each(|w, v| store(&mut w.sessions, v)),
+            col::IDENTITY => put.each(|w, v| (0..=2).contains(&v) && store(&mut w.identity, v)),
+            col::CUTTING_MS => put.each(|w, v| store(&mut w.cutting_ms, v)),
+            col::DRY_RUN_MS => put.each(|w, v| store(&mut w.dry_run_ms, v)),
+            col::WARMUP_MS => put.each(|w, v| store(&mut w.warmup_ms, v)),
+            col::POWER_MEAN => put.each(|w, v| some(&mut w.power_mean_w, v)),
+            col::POWER_PEAK => put.each(|w, v| some(&mut w.power_peak_w, v)),
+            col::SPINDLE_MS => put.each(|w, v| store(&mut w.spindle_ms, v)),
+            col::FAULT_COUNT => put.each(|w, v| store(&mut w.fault_count, v)),
+            _ => Err(0),
         }
-        true
     }
 
     /// Whether the window of a machine with states can be true at all.
@@ -172,6 +178,29 @@ impl MachineWindow {
         }
         Ok(())
     }
+}
+
+/// A column on its way into its windows. The choice of the column is made once, not once a value.
+struct Put<'a> {
+    windows: &'a mut [MachineWindow],
+    values: &'a [i64],
+    factor: i64,
+}
+
+impl Put<'_> {
+    fn each(self, put: impl Fn(&mut MachineWindow, i64) -> bool) -> Result<(), usize> {
+        for (at, (window, value)) in self.windows.iter_mut().zip(self.values).enumerate() {
+            if !value.checked_mul(self.factor).is_some_and(|value| put(window, value)) {
+                return Err(at);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn some(field: &mut Option<i64>, value: i64) -> bool {
+    *field = Some(value);
+    true
 }
 
 fn store<T: TryFrom<i64>>(field: &mut T, value: i64) -> bool {

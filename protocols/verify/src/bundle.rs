@@ -17,7 +17,7 @@ use evidence::{DecodeError, Hash, receipt};
 
 use crate::assemble::assemble;
 use crate::attest::Attest;
-use crate::checked::{Checked, Outcome};
+use crate::checked::{AHEAD, Checked, Outcome};
 use crate::code::DefectCode;
 use crate::defects::Defects;
 use crate::error::VerifyError;
@@ -291,7 +291,8 @@ impl<'t> Walk<'t> {
                 let entries = decode_entries(&bytes, tile.width)?;
                 let chunk = entries.len().div_ceil(threads);
                 let own = entries.chunks(chunk.max(1)).nth(worker).unwrap_or(&[]);
-                Ok(own.iter().map(|entry| Checked::new(entry, &keys)).collect())
+                let mut room = AHEAD / threads;
+                Ok(own.iter().map(|entry| Checked::new(entry, &keys, &mut room)).collect())
             })
         });
         Ok(Some(Ahead { tile, file, workers: workers.collect() }))
@@ -423,7 +424,8 @@ impl<'t> Walk<'t> {
 
     fn entry(&mut self, index: u64, checked: Checked) -> Result<(), VerifyError> {
         self.out.entries += 1;
-        let Checked { leaf, outcome } = checked;
+        let leaf = checked.leaf;
+        let outcome = checked.outcome(&self.keys);
         if let Some(kind) = outcome.kind() {
             *self.out.kinds.entry(kind_name(kind).to_owned()).or_default() += 1;
         }

@@ -7,13 +7,26 @@ use evidence::key::{Kid, PublicKey};
 use evidence::payload::Place;
 use evidence::statement::{self, Header, Kind, Payload, Statement, Unverified};
 use evidence::{DecodeError, Hash, hash};
+use kpi::MachineWindow;
 
 use crate::rows::{RowDefect, Rows, rows};
+
+/// Integers that the entries of one tile may hold while they wait for their turn, all threads together. Runs let a
+/// statement of a few hundred bytes claim hundreds of thousands; a tile of a hundred machines has some six millions.
+pub(crate) const AHEAD: usize = 1 << 24;
 
 /// An entry, checked by itself.
 pub(crate) struct Checked {
     pub(crate) leaf: Hash,
-    pub(crate) outcome: Outcome,
+    waiting: Waiting,
+}
+
+/// How an entry waits for its turn.
+enum Waiting {
+    /// Checked.
+    Checked(Outcome),
+    /// Larger than there was room for: it is checked when its turn comes.
+    Raw(Box<[u8]>),
 }
 
 /// What came out.
@@ -29,21 +42,40 @@ pub(crate) enum Outcome {
 }
 
 impl Checked {
-    /// Checks one entry with the keys known so far.
-    pub(crate) fn new(entry: &[u8], keys: &BTreeMap<Kid, PublicKey>) -> Self {
+    /// Checks one entry with the keys known so far, as long as there is room for what it holds.
+    pub(crate) fn new(entry: &[u8], keys: &BTreeMap<Kid, PublicKey>, room: &mut usize) -> Self {
         let leaf = hash::leaf(entry);
-        let outcome = match statement::open(entry) {
-            Err(e) => Outcome::Coding(e),
-            Ok(unverified) => match keys.get(&unverified.header.kid) {
-                None => Outcome::Unknown(Box::new(unverified)),
-                Some(key) => Outcome::of(unverified, key),
-            },
+        let outcome = Outcome::new(entry, keys);
+        let waiting = match room.checked_sub(outcome.integers()) {
+            Some(left) => {
+                *room = left;
+                Waiting::Checked(outcome)
+            }
+            None => Waiting::Raw(entry.into()),
         };
-        Self { leaf, outcome }
+        Self { leaf, waiting }
+    }
+
+    /// The outcome, now that its turn has come.
+    pub(crate) fn outcome(self, keys: &BTreeMap<Kid, PublicKey>) -> Outcome {
+        match self.waiting {
+            Waiting::Checked(outcome) => outcome,
+            Waiting::Raw(entry) => Outcome::new(&entry, keys),
+        }
     }
 }
 
 impl Outcome {
+    fn new(entry: &[u8], keys: &BTreeMap<Kid, PublicKey>) -> Self {
+        match statement::open(entry) {
+            Err(e) => Self::Coding(e),
+            Ok(unverified) => match keys.get(&unverified.header.kid) {
+                None => Self::Unknown(Box::new(unverified)),
+                Some(key) => Self::of(unverified, key),
+            },
+        }
+    }
+
     /// The kind of statement, where it is one.
     pub(crate) fn kind(&self) -> Option<Kind> {
         match self {
@@ -51,6 +83,22 @@ impl Outcome {
             Self::Forged(header, _) => Some(header.kind),
             Self::Unknown(unverified) => Some(unverified.header.kind),
             Self::Signed(statement, _) => Some(statement.header().kind),
+        }
+    }
+
+    /// Integers that it holds, counted in words.
+    fn integers(&self) -> usize {
+        let of = |payload: &Payload| match payload {
+            Payload::Window(batch) => batch.columns.values().map(|c| c.values.len()).sum(),
+            _ => 0,
+        };
+        match self {
+            Self::Coding(_) | Self::Forged(..) => 0,
+            Self::Unknown(unverified) => of(&unverified.payload),
+            Self::Signed(statement, rows) => {
+                let rows = rows.as_ref().and_then(|rows| rows.as_ref().ok()).map_or(0, |r| r.windows.len());
+                of(statement.payload()) + rows * (size_of::<MachineWindow>() / size_of::<i64>())
+            }
         }
     }
 

@@ -60,12 +60,12 @@ pub fn rows(batch: &WindowBatch) -> Result<Rows, RowDefect> {
     let mut windows = vec![MachineWindow::default(); batch.machines.len().saturating_mul(n)];
     for (&id, column) in &batch.columns {
         let Some(factor) = factor(id, column)? else { continue };
-        for (i, (window, &value)) in windows.iter_mut().zip(&column.values).enumerate() {
-            let set = value.checked_mul(factor).is_some_and(|value| window.set(id, value));
-            if !set {
-                return Err(RowDefect::Value { column: id, value, machine: i / n, window: i % n });
-            }
-        }
+        MachineWindow::set_all(&mut windows, id, &column.values, factor).map_err(|at| RowDefect::Value {
+            column: id,
+            value: column.values.get(at).copied().unwrap_or(0),
+            machine: at / n,
+            window: at % n,
+        })?;
     }
     let step_ms = batch.step.saturating_mul(1000);
     for (i, window) in windows.iter().enumerate() {

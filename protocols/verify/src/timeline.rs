@@ -2,8 +2,6 @@
 //! together whenever they become too many, so that memory does not grow with the length of the evidence and
 //! the result does not depend on the order in which machines come.
 
-use std::collections::BTreeMap;
-
 use kpi::Period;
 use serde::Serialize;
 
@@ -69,7 +67,8 @@ pub(crate) struct Gatherer {
 
 #[derive(Clone, Debug, Default)]
 struct Row {
-    cells: BTreeMap<i64, Gathered>,
+    /// Ascending, by their first second. Windows come in order of time, so the last one nearly always grows.
+    cells: Vec<(i64, Gathered)>,
     /// Energy over stretches that cross a cell's boundary; at most one a boundary.
     spans: Vec<(Period, Option<u64>)>,
 }
@@ -112,6 +111,9 @@ impl Gatherer {
 
     fn widen(&mut self, over: Period) {
         let extent = self.extent.get_or_insert(over);
+        if extent.contains(over) {
+            return;
+        }
         extent.from = extent.from.min(over.from);
         extent.to = extent.to.max(over.to);
         while (extent.to - extent.from) / self.cell_s > MOST_CELLS {
@@ -143,11 +145,31 @@ fn parts(over: Period, cell_s: i64) -> impl Iterator<Item = Period> {
 
 impl Row {
     fn cell(&mut self, t: i64, cell_s: i64) -> &mut Gathered {
-        self.cells.entry(t.div_euclid(cell_s)).or_default()
+        let at = match self.cells.last() {
+            Some((from, _)) if (*from..*from + cell_s).contains(&t) => self.cells.len() - 1,
+            _ => {
+                let from = t.div_euclid(cell_s) * cell_s;
+                match self.cells.binary_search_by_key(&from, |(own, _)| *own) {
+                    Ok(at) => at,
+                    Err(at) => {
+                        self.cells.insert(at, (from, Gathered::default()));
+                        at
+                    }
+                }
+            }
+        };
+        &mut self.cells[at].1
+    }
+
+    /// Whether one cell holds a stretch, without a division where the last cell does.
+    fn in_one_cell(&self, over: Period, cell_s: i64) -> bool {
+        let last = self.cells.last().map(|(from, _)| Period { from: *from, to: *from + cell_s });
+        last.is_some_and(|cell| cell.contains(over))
+            || over.from.div_euclid(cell_s) == (over.to - 1).div_euclid(cell_s)
     }
 
     fn energy(&mut self, over: Period, mwh: Option<u64>, cell_s: i64, step_s: i64) {
-        if over.from.div_euclid(cell_s) != (over.to - 1).div_euclid(cell_s) {
+        if !self.in_one_cell(over, cell_s) {
             self.spans.push((over, mwh));
             return;
         }
@@ -158,8 +180,8 @@ impl Row {
 
     fn double(&mut self, cell_s: i64, step_s: i64) {
         let narrow = std::mem::take(&mut self.cells);
-        for (i, cell) in narrow {
-            self.cells.entry(i.div_euclid(2)).or_default().add(&cell);
+        for (from, cell) in narrow {
+            self.cell(from, cell_s).add(&cell);
         }
         for (over, mwh) in std::mem::take(&mut self.spans) {
             self.energy(over, mwh, cell_s, step_s);
@@ -173,7 +195,12 @@ impl Row {
                 merge_energy(&mut self.cell(part.from, cell_s).energy, Some(add));
             }
         }
-        parts(period, cell_s).map(|over| drawn(over, self.cells.get(&over.from.div_euclid(cell_s)))).collect()
+        let own = |over: Period| {
+            let from = over.from.div_euclid(cell_s) * cell_s;
+            let at = self.cells.binary_search_by_key(&from, |(own, _)| *own).ok()?;
+            Some(&self.cells[at].1)
+        };
+        parts(period, cell_s).map(|over| drawn(over, own(over))).collect()
     }
 }
 

@@ -19,9 +19,9 @@ pub(super) fn above_rated(seen: &Seen<'_>, rated_w: Option<u64>, limits: &Thresh
     let period = Period { from, to };
     let percent = limits.above_rated_power.percent;
     let rated_w = rated_w.filter(|&w| w > 0)?;
-    let most = mwh_3600(rated_w.into(), period.seconds()) * percent / 100;
+    let most = mwh_3600(rated_w.into(), period.seconds()) * percent;
     // One step of the register may have been due before the window began.
-    let least = u128::from(amount.saturating_sub(seen.resolution_mwh)) * 3600;
+    let least = u128::from(amount.saturating_sub(seen.resolution_mwh)) * 3600 * 100;
     (least > most).then(|| Found {
         code: FindingCode::AboveRatedPower,
         other: None,

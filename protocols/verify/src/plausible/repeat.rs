@@ -2,7 +2,7 @@
 //!
 //! Comparing every run with every other would need memory for all windows. Of each machine's day only the few
 //! runs with the smallest hashes are kept; a day that was copied has the same smallest ones, so a copy is found
-//! wherever it was pasted, at O(machines × days).
+//! wherever it was pasted, at O(machines × days). Which runs are looked at depends on their content alone.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,17 @@ use crate::finding::FindingCode;
 /// A prime base of the rolling polynomial, modulo 2^64; odd, so that no digit is lost by shifting out.
 const BASE: u64 = 0x0000_0100_0000_01b3;
 
+/// Only one run in so many is looked at closely.
+const ONE_IN: u64 = 16;
+
 /// The last differences of one machine and their hash.
 #[derive(Default)]
 pub(super) struct Rolling {
     values: std::collections::VecDeque<u64>,
     since: std::collections::VecDeque<i64>,
     hash: u64,
+    /// What the oldest value was multiplied by on the way: `BASE` to the length of a run.
+    top: u64,
     day: Option<i64>,
     kept: Vec<u64>,
 }
@@ -30,6 +35,7 @@ impl Rolling {
     pub(super) fn window(&mut self, seen: &Seen<'_>, day: i64, limits: &Thresholds) -> Option<(u64, Period)> {
         let limit = &limits.repeated_run;
         if self.day != Some(day) {
+            self.top = power(limit.windows);
             self.day = Some(day);
             self.kept.clear();
         }
@@ -41,6 +47,9 @@ impl Rolling {
         };
         self.push(own, seen.over.from, limit.windows);
         let mixed = mix(self.hash);
+        if mixed % ONE_IN != 0 {
+            return None;
+        }
         let small = self.kept.len() < limit.kept_a_day || self.kept.last().is_some_and(|&most| mixed < most);
         if self.values.len() < limit.windows || !small || self.distinct() < limit.least_distinct {
             return None;
@@ -58,7 +67,7 @@ impl Rolling {
         if self.values.len() > windows {
             self.since.pop_front();
             if let Some(gone) = self.values.pop_front() {
-                self.hash = self.hash.wrapping_sub(mix(gone).wrapping_mul(power(windows)));
+                self.hash = self.hash.wrapping_sub(mix(gone).wrapping_mul(self.top));
             }
         }
     }
