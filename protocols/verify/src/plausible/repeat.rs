@@ -47,7 +47,7 @@ impl Rolling {
         };
         self.push(own, seen.over.from, limit.windows);
         let mixed = mix(self.hash);
-        if mixed % ONE_IN != 0 {
+        if !mixed.is_multiple_of(ONE_IN) {
             return None;
         }
         let small = self.kept.len() < limit.kept_a_day || self.kept.last().is_some_and(|&most| mixed < most);
