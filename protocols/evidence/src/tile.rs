@@ -78,7 +78,8 @@ pub fn locate(level: u32, index: u64) -> (u8, u64, u64, u32) {
     (tile_level, first / WIDTH, first % WIDTH, bits)
 }
 
-/// Writes an entries tile.
+/// Writes an entries tile. Entries are statements and therefore shorter than 65 536 bytes; a longer one would be
+/// cut, and then no longer have its leaf hash.
 pub fn encode_entries<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = Vec::new();
     for entry in entries {

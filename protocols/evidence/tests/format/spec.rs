@@ -128,3 +128,48 @@ fn the_example_of_a_column_is_what_the_encoder_writes() {
     assert!(bytes.windows(example.len()).any(|window| window == example));
     says("`83 01 01 84 1A 02DFAFC8 18 18 3A 02DD65ED 01`");
 }
+
+/// Every item in the golden files that is CBOR, nested byte strings included.
+fn walk(bytes: &[u8], maps: &mut usize) {
+    use coset::cbor::value::Value;
+    fn visit(value: &Value, maps: &mut usize) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| visit(item, maps)),
+            Value::Tag(_, inner) => visit(inner, maps),
+            Value::Map(pairs) => {
+                *maps += 1;
+                let keys: Vec<i128> =
+                    pairs.iter().filter_map(|(key, _)| key.as_integer()).map(i128::from).collect();
+                assert_eq!(keys.len(), pairs.len(), "keys are integers");
+                assert!(!(keys.iter().any(|k| *k < 0) && keys.iter().any(|k| *k >= 24)), "{keys:?}");
+                for (_, value) in pairs {
+                    visit(value, maps);
+                }
+            }
+            Value::Float(_) => panic!("a float"),
+            Value::Bytes(inner) => {
+                if matches!(inner.first(), Some(0xa1..=0xb7)) {
+                    walk(inner, maps);
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Ok(value) = coset::cbor::de::from_reader::<Value, _>(bytes) {
+        visit(&value, maps);
+    }
+}
+
+#[test]
+fn no_map_mixes_keys_on_which_the_two_deterministic_orders_differ_and_nothing_is_a_float() {
+    let mut maps = 0;
+    for (key, role, payload) in examples::all() {
+        walk(&examples::sealed(&key, role, &payload), &mut maps);
+    }
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/log.json");
+    let log: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(folder).unwrap()).unwrap();
+    for item in log["receipts"].as_array().unwrap().iter().chain([&log["enrolment"]]) {
+        walk(&hex::decode(item.as_str().unwrap()).unwrap(), &mut maps);
+    }
+    assert!(maps > 80, "only {maps} maps were seen");
+}
