@@ -150,7 +150,7 @@ impl Forger {
     }
 
     /// The next statement, taken for sent.
-    pub fn next(&mut self) -> Vec<u8> {
+    pub fn following(&mut self) -> Vec<u8> {
         let bytes = self.window(750);
         self.advance(&bytes);
         bytes

@@ -33,10 +33,10 @@ fn example(chain: &Chain, name: &str, address: SocketAddr, meters: SocketAddr) -
     for line in text.lines() {
         let key = line.split('=').next().unwrap_or("").trim();
         let changed = match key {
-            "data_dir" => format!("data_dir = {:?}", chain.agent_data()),
+            "data_dir" => format!("data_dir = \"{}\"", chain.agent_data().display()),
             "status_listen" | "fingerprint" => continue,
             "gateway" => format!("gateway = \"http://{}\"", chain.gateway_address()),
-            "genesis" => format!("genesis = {:?}", chain.genesis(&project)),
+            "genesis" => format!("genesis = \"{}\"", chain.genesis(&project).display()),
             "registrar" => format!("registrar = \"{}\"", chain.registrar()),
             "length" => "length = \"1s\"".to_owned(),
             "per_statement" => "per_statement = 1".to_owned(),

@@ -2,8 +2,8 @@
 //! acknowledged statement is in the log exactly once, streams are contiguous, time is tiled, the open window was
 //! rebuilt from the journal, the bundle verifies and the derived tables can be made again without a difference.
 //!
-//! `PLUMBLINE_KILLS=20` is the number of kills of each program at named points, and again at random moments; without
-//! it each point is hit once and [`RANDOM_KILLS`] follow, so that the whole takes a minute.
+//! Each program dies [`KILLS`] times at named points, all of them in turn, and as often again at random moments;
+//! `PLUMBLINE_KILLS` takes another number.
 
 use crate::programs::PROGRAMS;
 use agent::journal::Row;
@@ -21,8 +21,8 @@ use std::path::Path;
 use std::time::Duration;
 use uplink::Outcome;
 
-/// Kills at random moments without `PLUMBLINE_KILLS`.
-const RANDOM_KILLS: usize = 5;
+/// How often each program is killed at named points, and again at random moments.
+const KILLS: usize = 20;
 /// Longest life of a program that is killed at random, ms.
 const LIFE_MS: u64 = 1500;
 /// Column of the time in the state UNKNOWN.
@@ -100,9 +100,8 @@ fn chosen(point: &str, round: usize) -> String {
     format!("{point}:{pass}")
 }
 
-fn kills(points: usize) -> (usize, usize) {
-    let asked = std::env::var("PLUMBLINE_KILLS").ok().and_then(|n| n.parse().ok());
-    asked.map_or((points, RANDOM_KILLS), |n: usize| (n.max(points), n))
+fn kills() -> usize {
+    std::env::var("PLUMBLINE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS)
 }
 
 impl Site {
@@ -124,7 +123,7 @@ impl Site {
     /// was not acknowledged. `made` holds what is not.
     fn load(&mut self, made: &mut Vec<Vec<u8>>) {
         while made.len() < 8 {
-            made.push(self.forger.next());
+            made.push(self.forger.following());
         }
         let Some(outcome) = self.forger.push(self.chain.gateway_address(), made) else { return };
         assert!(
@@ -144,12 +143,9 @@ impl Site {
         let end = self.chain.from.max(now_s()) + 4;
         wait_until("the agent's last windows are logged", || self.chain.logged_until(PROJECT) >= end);
         let to = self.chain.logged_until(PROJECT);
-        while !made.is_empty() {
-            self.load(made);
-            if self.acknowledged.len() % 8 == 0 {
-                break;
-            }
-        }
+        let before = self.acknowledged.len();
+        self.load(made);
+        assert!(self.acknowledged.len() > before, "the load is taken again");
         self.chain.stop_agent();
         let twin = self.offend();
         wait_until("everything is sealed and derived", || {
@@ -269,7 +265,7 @@ fn an_agent_killed_at_every_commit_point_loses_nothing_that_was_acknowledged() {
     let log_name = log.display().to_string();
     let mut made = vec![];
     site.chain.start_gateway(&[]);
-    let (named, _) = kills(AGENT.len());
+    let named = kills().max(AGENT.len());
     for n in 0..named {
         let at = chosen(AGENT[n % AGENT.len()], n / AGENT.len());
         site.chain.start_agent(&[("PLUMBLINE_KILL_AT", &at), ("PLUMBLINE_KILL_LOG", &log_name)]);
@@ -291,7 +287,7 @@ fn a_gateway_killed_at_every_commit_point_loses_nothing_that_was_acknowledged() 
     let log_name = log.display().to_string();
     let mut made = vec![];
     site.chain.start_agent(&[]);
-    let (named, _) = kills(GATEWAY.len());
+    let named = kills().max(GATEWAY.len());
     for n in 0..named {
         let at = chosen(GATEWAY[n % GATEWAY.len()], n / GATEWAY.len());
         site.chain.launch_gateway(&[("PLUMBLINE_KILL_AT", &at), ("PLUMBLINE_KILL_LOG", &log_name)]);
@@ -311,7 +307,6 @@ fn a_gateway_killed_at_every_commit_point_loses_nothing_that_was_acknowledged() 
 fn both_killed_at_random_moments_lose_nothing_that_was_acknowledged() {
     let mut site = Site::new();
     let (mut made, mut open) = (vec![], vec![]);
-    let (_, random) = kills(0);
     // The seed is printed, so that a failure can be tried again with the same lives; what runs in between is real.
     let mut dice = Dice(
         std::env::var("PLUMBLINE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(now_ms().unsigned_abs()),
@@ -320,7 +315,7 @@ fn both_killed_at_random_moments_lose_nothing_that_was_acknowledged() {
     site.chain.start_gateway(&[]);
     site.chain.start_agent(&[]);
     wait_until("the first windows are logged", || site.chain.logged_until(PROJECT) > 0);
-    for _ in 0..random {
+    for _ in 0..kills() {
         live(&mut site, &mut made, dice.below(LIFE_MS));
         site.chain.gateway().kill();
         live(&mut site, &mut made, dice.below(LIFE_MS / 4));

@@ -91,7 +91,6 @@ fn the_top_level_holds_only_what_was_agreed() {
         "deny.toml",
         ".gitignore",
         ".ci",
-       
         "agent",
         "config",
         "docs",
@@ -159,10 +158,10 @@ fn every_licence_source_and_crate_is_one_that_deny_toml_allows() {
     let mut problems = BTreeMap::new();
     for package in metadata()["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
-        if let Some(source) = package["source"].as_str() {
-            if !registries.iter().any(|r| source == format!("registry+{r}")) {
-                problems.insert(name.to_owned(), format!("comes from {source}"));
-            }
+        if let Some(source) = package["source"].as_str()
+            && !registries.iter().any(|r| source == format!("registry+{r}"))
+        {
+            problems.insert(name.to_owned(), format!("comes from {source}"));
         }
         if banned.contains(name) {
             problems.insert(name.to_owned(), "is banned".to_owned());

@@ -16,6 +16,7 @@ with `"refused": code` in place of `values` for a refusal. Times are UTC microse
 
 import asyncio
 import json
+import logging
 import sys
 import time
 
@@ -81,6 +82,8 @@ class Plant:
 
 
 async def main():
+    # Clients that end as they please are not worth a line.
+    logging.disable()
     with open(sys.argv[1], encoding="utf-8") as file:
         plan = json.load(file)
     with open(plan["log"], "a", encoding="utf-8") as log:

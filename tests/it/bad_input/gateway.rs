@@ -39,11 +39,11 @@ fn what_is_forged_is_refused_by_name_and_the_log_holds_what_was_acknowledged() {
     let (mut chain, mut forger) = site();
     let address = chain.gateway_address();
     let twin = forger.window(250);
-    let first = forger.next();
+    let first = forger.following();
 
-    let mut forged = first.clone();
-    *forged.last_mut().unwrap() ^= 1;
-    quarantined(forger.push(address, &[&forged]), "signature");
+    let mut broken = first.clone();
+    *broken.last_mut().unwrap() ^= 1;
+    quarantined(forger.push(address, &[&broken]), "signature");
     let stranger = Forger::new(PROJECT, 99);
     quarantined(forger.push(address, &[stranger.window(1)]), "unknown-key");
     let elsewhere = Forger::new(PROJECT, 21).window_for("OTHER-1", 1);
@@ -57,7 +57,7 @@ fn what_is_forged_is_refused_by_name_and_the_log_holds_what_was_acknowledged() {
         panic!("the right one is taken")
     };
     assert_eq!(stored.stored.iter().map(|s| (s.seq, s.index)).collect::<Vec<_>>(), [(0, 1)]);
-    let (second, third) = (forger.next(), forger.next());
+    let (second, third) = (forger.following(), forger.following());
     let gap = forger.push(address, &[&third]);
     assert!(matches!(gap, Some(Outcome::Gap { expected_seq: 1, .. })), "{gap:?}");
     let replay = forger.push(address, &[&first, &second, &third]);
@@ -69,7 +69,7 @@ fn what_is_forged_is_refused_by_name_and_the_log_holds_what_was_acknowledged() {
     );
     let frozen = forger.push(address, &[&twin]);
     assert!(matches!(frozen, Some(Outcome::Frozen { .. })), "{frozen:?}");
-    let fourth = forger.next();
+    let fourth = forger.following();
     let frozen = forger.push(address, &[&fourth]);
     assert!(matches!(frozen, Some(Outcome::Frozen { .. })), "{frozen:?}");
     let Some(Outcome::Stored(_)) = forger.push(address, &[&first]) else {
@@ -112,7 +112,7 @@ fn a_request_that_is_none_is_refused_with_a_problem_that_says_why() {
         assert_eq!(post(project, media, body), Some(want), "{project} {media}");
     }
     // The gateway is as well as before.
-    let first = forger.next();
+    let first = forger.following();
     assert!(matches!(forger.push(address, &[first]), Some(Outcome::Stored(_))));
 }
 
@@ -126,10 +126,10 @@ fn uplink_body(statement: &[u8]) -> Vec<u8> {
 fn what_can_never_be_logged_is_counted_and_raises_an_alarm() {
     let (chain, mut forger) = site();
     let address = chain.gateway_address();
-    let mut forged = forger.next();
-    *forged.last_mut().unwrap() ^= 1;
+    let mut broken = forger.following();
+    *broken.last_mut().unwrap() ^= 1;
     for _ in 0..3 {
-        quarantined(forger.push(address, &[&forged]), "signature");
+        quarantined(forger.push(address, &[&broken]), "signature");
     }
     wait_until("the gateway's page counts three", || chain.page(PROJECT)["quarantine"]["refused"] == 3);
     assert_eq!(chain.page(PROJECT)["alarms"][0]["kind"], "quarantine");

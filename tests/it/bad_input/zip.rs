@@ -16,7 +16,7 @@ fn good() -> (Chain, PathBuf, PathBuf) {
     chain.found("ZIP-1", &request);
     forger.read_genesis(&chain.genesis("ZIP-1"));
     chain.start_gateway(&[]);
-    let statements: Vec<_> = (0..5).map(|_| forger.next()).collect();
+    let statements: Vec<_> = (0..5).map(|_| forger.following()).collect();
     assert!(matches!(forger.push(chain.gateway_address(), &statements), Some(Outcome::Stored(_))));
     chain.stop_gateway();
     let (bundle, trust) = (chain.export("ZIP-1"), chain.trust("ZIP-1", None));
