@@ -8,6 +8,7 @@
 //! One process, one writer: the file is locked for as long as it is open, because two agents that sign one
 //! stream would contradict each other.
 
+mod apply;
 mod change;
 mod damage;
 mod error;

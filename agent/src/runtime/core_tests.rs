@@ -4,17 +4,19 @@
 use super::*;
 use crate::configuration::Configuration;
 use crate::runtime::links::Message;
+use crate::runtime::order::{Command, GoOn, Order};
 use crate::runtime::project::Project;
 use crate::runtime::start::{places, rebuild};
 use evidence::key::PublicKey;
 use evidence::payload::{Calendar, Definition, Event, EventCode, Flags, Genesis, Machine, RosterKey};
+use evidence::statement::{Payload, Role, seal};
 use observation::{Decimal, Mono, Observation, PointId, Value};
 use protocols::Batch;
 use spool::faulty::{Fault, Faults, Faulty};
 use spool::{Limit, Spool};
 use std::path::Path;
 use std::sync::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 const P: &str = "SY-1";
 const T0: i64 = 1_800_000_000_000;

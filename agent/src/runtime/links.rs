@@ -73,7 +73,7 @@ pub(crate) enum Input {
     /// From a link.
     Link(Message),
     /// From an uplink.
-    Command(super::core::Command),
+    Command(super::order::Command),
 }
 
 /// Why a session ended.

@@ -7,6 +7,7 @@
 //!      └─ receipts ──┘   board ◀── everybody ─┘──▶ status page
 //! ```
 
+mod anchor;
 mod board;
 mod clock;
 mod core;
@@ -14,9 +15,12 @@ mod cursor;
 mod facts;
 mod links;
 mod listener;
+mod order;
 mod progress;
 mod project;
 mod seal;
+mod sealing;
+mod sign;
 mod start;
 mod stream;
 mod uplink;
@@ -120,7 +124,7 @@ impl AgentHandle {
         self.link_tasks.close();
         self.link_tasks.wait().await;
         let (done, written) = oneshot::channel();
-        let stop = core::Command { project: 0, order: core::Order::Stop, done };
+        let stop = order::Command { project: 0, order: order::Order::Stop, done };
         if self.core.send(links::Input::Command(stop)).is_ok() {
             // An error is the core's own end, which `ended` tells.
             let _ = written.await;

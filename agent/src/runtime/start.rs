@@ -235,20 +235,19 @@ struct Assessed {
 }
 
 fn assess(damage: &Damage, stream: &str) -> Assessed {
+    // SQLite words damage in lines; a note is one.
+    let cause = damage.cause.split_whitespace().collect::<Vec<_>>().join(" ");
     let kept_as = damage.kept_as.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let Some(saved) = damage.streams.iter().find(|s| s.stream == stream) else {
-        let text = format!(
-            "the store was damaged ({}) and is kept as {kept_as}; nothing could be saved",
-            damage.cause
-        );
+        let text =
+            format!("the store was damaged ({cause}) and is kept as {kept_as}; nothing could be saved");
         tracing::error!(stream, text);
         return Assessed { end_known: false, journal_kept: false, text };
     };
     let missing: Vec<String> = saved.missing.iter().map(|(a, b)| format!("{a}-{b}")).collect();
     let missing = if missing.is_empty() { "none".to_owned() } else { missing.join(", ") };
     let text = format!(
-        "the store was damaged ({}) and is kept as {kept_as}; {} statements saved, missing: {missing}; journal {}",
-        damage.cause,
+        "the store was damaged ({cause}) and is kept as {kept_as}; {} statements saved, missing: {missing}; journal {}",
         saved.statements,
         if saved.journal_kept { "saved" } else { "lost" }
     );

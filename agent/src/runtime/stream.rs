@@ -10,8 +10,8 @@
 //! changes in one commit, so a crash leaves either the windows unsigned with all their rows, or signed with
 //! none of them to be signed again.
 
-use super::core::GoOn;
 use super::facts;
+use super::order::GoOn;
 use super::progress::Mark;
 use super::project::Project;
 use crate::journal::{self, Row};

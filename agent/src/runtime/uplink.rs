@@ -1,40 +1,33 @@
 //! One task a project: brings its statements to the gateway, learns what became of them, and verifies it.
 //!
 //! *Commit point 3* lies at the gateway: a crash here before the answer is stored sends the same statements
-//! again, which the gateway acknowledges without appending them. *Commit point 4* is the stored receipt: a crash
-//! before it fetches the receipt again.
+//! again, which the gateway acknowledges without appending them.
 
+use super::anchor::find;
 use super::board::Board;
-use super::core::{Command, GoOn, Order};
 use super::cursor::{Cursor, Pusher, Sent, Standing, first_look};
 use super::facts;
 use super::links::Input as Incoming;
+use super::order::{Command, Order};
 use super::project::Project;
-use super::seal::{self, SealError, Verified};
+use super::seal::SealError;
 use super::{SharedSpool, with_spool};
 use crate::failpoint;
 use crate::uplink_client::{Client, ClientError};
-use evidence::Hash;
 use evidence::key::Kid;
-use evidence::statement::{Payload, open};
 use observation::Clock;
 use protocols::backoff::Backoff;
 use spool::{Change, Limit, Spool, Statement, StoreError};
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use uplink::{BodyWriter, StreamState};
+use uplink::BodyWriter;
 
-/// Receipts fetched in one round; the rest follows at the next.
-const RECEIPTS: usize = 64;
 /// Statements read from the spool at a time, bytes.
 const BODY: usize = 4 << 20;
-/// How often the log is looked at when nothing waits for a receipt.
-const CALM: Duration = Duration::from_mins(1);
 
 /// Everything an uplink's task needs.
 pub(crate) struct UplinkTask {
@@ -56,7 +49,7 @@ pub(crate) struct UplinkTask {
 
 /// Why a round ended early.
 #[derive(Debug, thiserror::Error)]
-enum RoundError {
+pub(super) enum RoundError {
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]
@@ -166,12 +159,7 @@ impl UplinkTask {
         let id = self.project.id().to_owned();
         let before = gateway.next_seq.checked_sub(1);
         let (place, unanchored, before) = with_spool(&self.store, move |spool| {
-            let before = match before {
-                Some(seq) => {
-                    spool.statements(&id, seq, ONE)?.into_iter().find(|s| s.seq == seq).map(|s| s.leaf)
-                }
-                None => None,
-            };
+            let before = before.map(|seq| find(spool, &id, seq)).transpose()?.flatten().map(|s| s.leaf);
             Ok((spool.stream(&id)?, spool.fact(&id, facts::UNANCHORED)?.is_some(), before))
         })
         .await?;
@@ -182,74 +170,6 @@ impl UplinkTask {
         let (cursor, standing) = first_look(&gateway, place.next_seq, place.send_from, before);
         self.move_cursor(cursor).await?;
         Ok(standing)
-    }
-
-    /// Where a stream goes on whose end this box does not know: behind what the gateway has and what was saved
-    /// without a hole.
-    async fn anchor(&self, gateway: &StreamState) -> Result<Order, RoundError> {
-        let (id, first) = (self.project.id().to_owned(), gateway.next_seq);
-        let mut last = Last { seq: first, leaf: gateway.head, end_ms: None };
-        let (place, mut last) = with_spool(&self.store, move |spool| {
-            last.end_ms =
-                first.checked_sub(1).map(|seq| find(spool, &id, seq)).transpose()?.flatten().and_then(end);
-            while let Some(next) = find(spool, &id, last.seq)? {
-                if evidence::hash::leaf(&next.bytes) != next.leaf || !follows(&next, last.leaf) {
-                    break;
-                }
-                let (seq, leaf) = (next.seq + 1, Some(next.leaf));
-                last = Last { seq, leaf, end_ms: end(next).or(last.end_ms) };
-            }
-            Ok((spool.stream(&id)?, last))
-        })
-        .await?;
-        if place.next_seq == last.seq && place.head == last.leaf {
-            return Ok(Order::Anchored);
-        }
-        if last.end_ms.is_none() && first > 0 {
-            let end_s = self.client.windows_end(self.project.id(), &self.kid.0, first - 1).await?;
-            last.end_ms = end_s.and_then(|s| s.checked_mul(1000));
-        }
-        let note = format!(
-            "the store of this box was damaged or lost; the gateway holds statements below {first}, the stream goes on at {}",
-            last.seq
-        );
-        let send_from = first.min(last.seq);
-        Ok(Order::GoOn(GoOn {
-            seq: last.seq,
-            prev: last.leaf,
-            send_from,
-            note,
-            lost: None,
-            lost_from: last.end_ms,
-        }))
-    }
-
-    /// The gateway holds statements of this stream that this box does not: what waits here cannot be sent any
-    /// more, and its windows are lost.
-    async fn ahead(&self, seq: u64, head: Option<Hash>) -> Result<Order, RoundError> {
-        let id = self.project.id().to_owned();
-        let waiting = with_spool(&self.store, move |spool| {
-            let mut range: Option<(i64, i64)> = None;
-            let mut from = spool.stream(&id)?.send_from;
-            while let Some(next) = spool.statements(&id, from, ONE)?.into_iter().next() {
-                from = next.seq + 1;
-                if let Some((a, b)) = windows_of(&next.bytes) {
-                    range = Some(range.map_or((a, b), |(x, y)| (x.min(a), y.max(b))));
-                }
-            }
-            Ok(range)
-        })
-        .await?;
-        let note = format!("the gateway is ahead of this box's store; the stream goes on at {seq}");
-        tracing::error!(project = self.project.id(), note);
-        let end = self.client.windows_end(self.project.id(), &self.kid.0, seq.saturating_sub(1)).await?;
-        let end = end.and_then(|s| s.checked_mul(1000));
-        let (lost, lost_from) = match (waiting, end) {
-            // What waits follows what the gateway has: between the two nothing was kept either.
-            (Some((_, to)), Some(end)) if end < to => (Some((end, to)), None),
-            (waiting, end) => (waiting, end),
-        };
-        Ok(Order::GoOn(GoOn { seq, prev: head, send_from: seq, note, lost, lost_from }))
     }
 
     async fn ask(&self, order: Order) -> Result<Standing, RoundError> {
@@ -334,128 +254,6 @@ impl UplinkTask {
         }
         Ok(())
     }
-
-    /// One look at the log. Gives the time until the next.
-    async fn seal_and_report(&self) -> Duration {
-        let per_statement =
-            u64::from(self.project.shape.step_s) * u64::from(self.project.shape.per_statement);
-        let busy = Duration::from_secs(per_statement.clamp(1, 15));
-        match self.seal().await {
-            Ok(true) => busy,
-            Ok(false) => CALM.min(busy * 60),
-            Err(RoundError::Seal(error)) => {
-                tracing::error!(project = self.project.id(), %error, "the log cannot be believed");
-                self.board.project(self.project.id(), |p| p.alarm = Some(error.to_string()));
-                CALM
-            }
-            Err(error) => {
-                tracing::debug!(project = self.project.id(), %error, "sealing");
-                busy
-            }
-        }
-    }
-
-    /// Verifies the newest checkpoint and the receipts it covers. Says whether more are waited for.
-    async fn seal(&self) -> Result<bool, RoundError> {
-        let project = self.project.id();
-        let Some(verified) = self.checkpoint().await? else { return Ok(true) };
-        let id = project.to_owned();
-        let unsealed = with_spool(&self.store, move |spool| spool.unsealed(&id, RECEIPTS)).await?;
-        let mut trees: HashMap<u64, Hash> = HashMap::from([(verified.size, verified.root)]);
-        let mut fetched: Vec<(u64, Vec<u8>)> = vec![];
-        for stored in unsealed.iter().filter(|s| s.index < verified.size) {
-            let Some(bytes) = self.client.receipt(project, stored.index).await? else { continue };
-            failpoint::hit("receipt.after_fetch");
-            let (size, root) = seal::receipt(&self.project, stored, &bytes)?;
-            // A newer tree than the one verified: the next look will know it.
-            if size > verified.size {
-                continue;
-            }
-            if trees.get(&size) != Some(&root) {
-                let proof = self.client.consistency(project, size, verified.size).await?;
-                seal::consistent((size, &root), (verified.size, &verified.root), &proof)?;
-                trees.insert(size, root);
-            }
-            fetched.push((stored.seq, bytes));
-        }
-        let more = fetched.len() < unsealed.len() || unsealed.len() == RECEIPTS;
-        let id = project.to_owned();
-        with_spool(&self.store, move |spool| {
-            let changes: Vec<Change<'_>> = fetched
-                .iter()
-                .map(|(seq, receipt)| Change::Sealed { stream: &id, seq: *seq, receipt })
-                .collect();
-            if changes.is_empty() { Ok(()) } else { spool.commit(&changes) }
-        })
-        .await?;
-        Ok(more)
-    }
-
-    /// The newest checkpoint, shown to continue the one verified before.
-    async fn checkpoint(&self) -> Result<Option<Verified>, RoundError> {
-        let project = self.project.id();
-        let Some(note) = self.client.checkpoint(project).await? else { return Ok(None) };
-        let verified = seal::checkpoint(&self.project, &note)?;
-        let id = project.to_owned();
-        let (old, seen) = with_spool(&self.store, move |spool| {
-            Ok((spool.fact(&id, facts::NOTE)?, spool.fact(&id, facts::SEEN)?))
-        })
-        .await?;
-        let old = old.map(|note| seal::checkpoint(&self.project, &note)).transpose()?;
-        if let Some(old) = &old {
-            if verified.size < old.size {
-                let detail = format!("the log has {} entries, {} were seen", verified.size, old.size);
-                self.board.project(project, |p| p.detail = detail);
-                return Ok(None);
-            }
-            let proof = if old.size < verified.size {
-                self.client.consistency(project, old.size, verified.size).await?
-            } else {
-                vec![]
-            };
-            seal::consistent((old.size, &old.root), (verified.size, &verified.root), &proof)?;
-        }
-        self.remember(&verified, seen.as_deref()).await?;
-        Ok(Some(verified))
-    }
-
-    async fn remember(&self, verified: &Verified, seen: Option<&[u8]>) -> Result<(), RoundError> {
-        let newer = verified.seen();
-        let seen = seen.and_then(facts::read_seen);
-        let named = newer.filter(|newer| seal::refreshes(seen.as_ref(), newer)).map(|n| facts::seen(&n));
-        let (id, note) = (self.project.id().to_owned(), verified.note.clone());
-        with_spool(&self.store, move |spool| {
-            if spool.fact(&id, facts::NOTE)?.as_deref() == Some(&note[..]) && named.is_none() {
-                return Ok(());
-            }
-            let mut changes = vec![facts::set(&id, facts::NOTE, &note)];
-            changes.extend(named.as_ref().map(|named| facts::set(&id, facts::SEEN, named)));
-            spool.commit(&changes)
-        })
-        .await?;
-        if let Some(time) = verified.time {
-            self.trusted.send_if_modified(|trusted| {
-                let newer = time > *trusted;
-                *trusted = time.max(*trusted);
-                newer
-            });
-        }
-        self.board.project(self.project.id(), |p| {
-            p.checkpoint_size = verified.size;
-            p.checkpoint_time = verified.time.unwrap_or(p.checkpoint_time);
-            p.alarm = None;
-        });
-        Ok(())
-    }
-}
-
-const ONE: Limit = Limit { items: 1, bytes: usize::MAX };
-
-/// How far a stream can be followed.
-struct Last {
-    seq: u64,
-    leaf: Option<Hash>,
-    end_ms: Option<i64>,
 }
 
 fn mark_stored(spool: &mut Spool, stream: &str, stored: &[uplink::StoredEntry]) -> Result<(), StoreError> {
@@ -478,26 +276,4 @@ fn body(statements: &[Statement]) -> (Vec<u8>, Vec<Sent>) {
         sent.push(Sent { seq: statement.seq, leaf: statement.leaf });
     }
     (writer.finish(), sent)
-}
-
-/// The time that a statement's windows and downs cover, UTC ms.
-fn windows_of(bytes: &[u8]) -> Option<(i64, i64)> {
-    let Payload::Window(batch) = open(bytes).ok()?.payload else { return None };
-    Some((batch.t0.checked_mul(1000)?, batch.end().checked_mul(1000)?))
-}
-
-/// The statement of this number, if it is held.
-fn find(spool: &mut Spool, stream: &str, seq: u64) -> Result<Option<Statement>, StoreError> {
-    Ok(spool.statements(stream, seq, ONE)?.into_iter().find(|s| s.seq == seq))
-}
-
-/// End of a statement's windows, UTC ms.
-#[expect(clippy::needless_pass_by_value, reason = "handed over by `Option::and_then`")]
-fn end(statement: Statement) -> Option<i64> {
-    windows_of(&statement.bytes).map(|(_, to)| to)
-}
-
-/// Whether a statement names this leaf as its predecessor.
-fn follows(statement: &Statement, leaf: Option<Hash>) -> bool {
-    open(&statement.bytes).is_ok_and(|opened| opened.payload.prev() == leaf)
 }

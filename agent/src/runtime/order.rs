@@ -1,0 +1,102 @@
+//! What an uplink asks the core to do, because only the core may change where a stream stands.
+
+use super::core::{Core, CoreError, lock};
+use super::facts;
+use super::stream::StreamError;
+use crate::window::Boot;
+use spool::Change;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What an uplink asks the core to do; answered when it is durable.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// Position of the project.
+    pub(crate) project: usize,
+    /// What.
+    pub(crate) order: Order,
+    /// Whether it was done.
+    pub(crate) done: oneshot::Sender<bool>,
+}
+
+/// See [`Command`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The gateway's head decides where the stream goes on; what is lost by that is signed.
+    GoOn(GoOn),
+    /// The stream's end is what the spool says.
+    Anchored,
+    /// Stop after writing everything.
+    Stop,
+}
+
+/// Where a stream goes on, and what is lost by that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GoOn {
+    /// The next number.
+    pub(crate) seq: u64,
+    /// Leaf of the statement before it.
+    pub(crate) prev: Option<spool::Hash>,
+    /// The first number to send.
+    pub(crate) send_from: u64,
+    /// What is signed about it.
+    pub(crate) note: String,
+    /// Windows of statements that cannot be sent, UTC ms.
+    pub(crate) lost: Option<(i64, i64)>,
+    /// End of the last window before the break, UTC ms: from there to the first that is still to be signed all
+    /// is lost.
+    pub(crate) lost_from: Option<i64>,
+}
+
+impl Core {
+    /// Does what an uplink asks. Gives the answer's sender back when it was the order to stop.
+    pub(super) fn obey(&mut self, command: Command) -> Result<Option<oneshot::Sender<bool>>, CoreError> {
+        let Command { project, order, done } = command;
+        let answer = match order {
+            Order::Stop => return Ok(Some(done)),
+            Order::Anchored => {
+                let id = self.streams[project].project.id();
+                match lock(&self.store).commit(&[facts::unset(id, facts::UNANCHORED)]) {
+                    Err(error) if !error.is_passing() => return Err(error.into()),
+                    result => result.is_ok(),
+                }
+            }
+            Order::GoOn(go_on) => self.go_on(project, &go_on)?,
+        };
+        // Nobody may be waiting any more.
+        let _ = done.send(answer);
+        Ok(None)
+    }
+
+    /// Lets a stream go on where the gateway's head allows. The engine's memory is stored in the same commit, so
+    /// that what is lost is said exactly once, whatever happens next.
+    fn go_on(&mut self, i: usize, go_on: &GoOn) -> Result<bool, CoreError> {
+        self.commit_rows()?;
+        if !self.work.rows.is_empty() || self.work.losing.is_some() {
+            return Ok(false);
+        }
+        let project = Arc::clone(&self.streams[i].project);
+        let stream = &mut self.streams[i];
+        let before = stream.engine.snapshot().map_err(StreamError::from)?;
+        let again = stream.take_over(go_on, &Boot { at: self.clock.now(), ..self.boot.clone() });
+        let end = stream.end.max(go_on.lost_from);
+        let end_fact = end.map(i64::to_be_bytes);
+        let GoOn { seq, prev, send_from, .. } = *go_on;
+        let mut changes = vec![
+            Change::Continue { stream: project.id(), seq, prev, send_from },
+            facts::unset(project.id(), facts::UNANCHORED),
+        ];
+        changes.extend(end_fact.as_ref().map(|end| facts::set(project.id(), facts::END, end)));
+        let stored = self.remember_with(i, &changes)?;
+        let stream = &mut self.streams[i];
+        if !stored {
+            stream.put_back(&before)?;
+            return Ok(false);
+        }
+        stream.end = end;
+        if again {
+            self.generation.send_modify(|generation| *generation += 1);
+        }
+        Ok(true)
+    }
+}
