@@ -45,15 +45,16 @@ impl Checked {
     /// Checks one entry with the keys known so far, as long as there is room for what it holds.
     pub(crate) fn new(entry: &[u8], keys: &BTreeMap<Kid, PublicKey>, room: &mut usize) -> Self {
         let leaf = hash::leaf(entry);
-        let outcome = Outcome::new(entry, keys);
-        let waiting = match room.checked_sub(outcome.integers()) {
-            Some(left) => {
+        if *room > 0 {
+            let outcome = Outcome::new(entry, keys);
+            if let Some(left) = room.checked_sub(outcome.integers()) {
                 *room = left;
-                Waiting::Checked(outcome)
+                return Self { leaf, waiting: Waiting::Checked(outcome) };
             }
-            None => Waiting::Raw(entry.into()),
-        };
-        Self { leaf, waiting }
+            // Entries behind this one are not checked in vain.
+            *room = 0;
+        }
+        Self { leaf, waiting: Waiting::Raw(entry.into()) }
     }
 
     /// The outcome, now that its turn has come.
