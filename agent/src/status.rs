@@ -102,7 +102,7 @@ pub struct ProjectStatus {
     pub next_seq: u64,
     /// Statements that the gateway has not acknowledged.
     pub waiting: u64,
-    /// Statements without a verified receipt.
+    /// Statements that the gateway has acknowledged and no verified receipt covers yet; not counted beyond 1000.
     pub unsealed: u64,
     /// End of the last window that was signed, UTC s; 0 before the first.
     pub signed_until: i64,

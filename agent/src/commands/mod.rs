@@ -112,7 +112,7 @@ fn load(path: &Path) -> Result<Configuration, Failure> {
     })
 }
 
-/// A runtime for commands and for the agent itself. Two threads are enough for any box, and each takes memory.
+/// A runtime for commands and for the agent itself. Few threads are enough for any box, and each takes memory.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

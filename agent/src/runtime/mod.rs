@@ -67,7 +67,7 @@ pub(crate) async fn with_spool<T: Send + 'static>(
     }
 }
 
-/// A running agent. Dropping it ends it without signing what is left; the next start goes on all the same.
+/// A running agent. Dropping it ends it in the background, without waiting for anything to be sent.
 pub struct AgentHandle {
     board: Arc<Board>,
     clock: Arc<dyn Clock>,

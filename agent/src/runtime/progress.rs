@@ -44,7 +44,9 @@ impl Progress {
         let mut file = std::fs::File::create(&new)?;
         file.write_all(&serde_json::to_vec(&self.marks)?)?;
         file.sync_all()?;
-        std::fs::rename(&new, &self.path)
+        std::fs::rename(&new, &self.path)?;
+        // The new name is durable only with its folder.
+        self.path.parent().map_or(Ok(()), |dir| std::fs::File::open(dir)?.sync_all())
     }
 }
 

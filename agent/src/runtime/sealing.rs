@@ -72,6 +72,7 @@ impl UplinkTask {
             if changes.is_empty() { Ok(()) } else { spool.commit(&changes) }
         })
         .await?;
+        self.report_unsealed().await?;
         Ok(more)
     }
 

@@ -115,7 +115,7 @@ impl Core {
         let leaf = evidence::hash::leaf(&bytes);
         let taken = stream.engine.take(draft.outputs);
         let end = taken.iter().rev().find_map(end_of(i64::from(project.plan.step_ms)));
-        let snapshot = facts::memory(stream.next, &stream.engine.snapshot().map_err(StreamError::from)?);
+        let snapshot = facts::memory(stream.next, &stream.engine).map_err(StreamError::from)?;
         let raw_fact = facts::raw(stream.next, &kept);
         let end_fact = end.map(i64::to_be_bytes);
         let epoch = stream.boot_epoch.to_be_bytes();
@@ -195,7 +195,7 @@ impl Core {
         let id = project.id();
         let block = stream.block()?;
         let leaves = stream.leaves_with(block.as_ref());
-        let snapshot = facts::memory(stream.next, &stream.engine.snapshot().map_err(StreamError::from)?);
+        let snapshot = facts::memory(stream.next, &stream.engine).map_err(StreamError::from)?;
         let raw_fact = facts::raw(stream.next, &leaves);
         let mut spool = lock(&self.store);
         let number = spool.stream(id)?.raw_next;

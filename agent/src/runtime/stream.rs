@@ -269,7 +269,7 @@ fn restore(project: &Project, memory: Option<&[u8]>, end: Option<Utc>) -> (Engin
         // A stream that has never signed has all its rows in the journal.
         return (fresh(), Start { due: end.is_none().then_some(0), known: None });
     };
-    match Engine::restore(Arc::clone(&project.plan), snapshot) {
+    match Engine::restore(Arc::clone(&project.plan), &snapshot) {
         Ok(Restored::Whole(engine)) => (engine, Start { due: Some(applied), known: None }),
         Ok(Restored::OtherPlan(engine)) => {
             tracing::warn!(

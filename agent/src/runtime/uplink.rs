@@ -26,6 +26,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uplink::BodyWriter;
 
+/// Statements without a receipt are counted up to this, for display.
+const COUNTED: usize = 1000;
 /// Statements read from the spool at a time, bytes.
 const BODY: usize = 4 << 20;
 
@@ -242,16 +244,21 @@ impl UplinkTask {
         Ok(Round::Again(next.pause))
     }
 
+    /// Notes what waits. What is stored and not sealed is counted only when nothing else is to be done.
     async fn report_backlog(&self, waiting: u64) -> Result<(), RoundError> {
-        let id = self.project.id().to_owned();
-        let unsealed = with_spool(&self.store, move |spool| Ok(spool.unsealed(&id, 10_000)?.len())).await?;
-        self.board.project(self.project.id(), |p| {
-            p.waiting = waiting;
-            p.unsealed = waiting.saturating_add(u64::try_from(unsealed).unwrap_or(0));
-        });
-        if waiting == 0 {
-            self.board.standing(self.project.id(), &Standing::Fine);
+        self.board.project(self.project.id(), |p| p.waiting = waiting);
+        if waiting > 0 {
+            return Ok(());
         }
+        self.board.standing(self.project.id(), &Standing::Fine);
+        self.report_unsealed().await
+    }
+
+    /// Notes what waits for receipts.
+    pub(super) async fn report_unsealed(&self) -> Result<(), RoundError> {
+        let id = self.project.id().to_owned();
+        let unsealed = with_spool(&self.store, move |spool| Ok(spool.unsealed(&id, COUNTED)?.len())).await?;
+        self.board.project(self.project.id(), |p| p.unsealed = u64::try_from(unsealed).unwrap_or(0));
         Ok(())
     }
 }

@@ -31,6 +31,11 @@ impl Engine {
         Ok(serde_json::to_vec(&self.state)?)
     }
 
+    /// Writes [`Self::snapshot`] without ever holding it as a whole.
+    pub fn snapshot_into(&self, out: impl std::io::Write) -> Result<(), MemoryError> {
+        Ok(serde_json::to_writer(out, &self.state)?)
+    }
+
     /// Rebuilds an engine from a snapshot.
     pub fn restore(plan: Arc<Plan>, snapshot: &[u8]) -> Result<Restored, MemoryError> {
         let state: State = serde_json::from_slice(snapshot)?;
