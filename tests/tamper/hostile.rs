@@ -1,7 +1,8 @@
 //! Evidence made to hurt the program that reads it, much of it signed by enrolled keys: the verifier answers, does
 //! not panic, and takes memory by what is there, never by what is claimed.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use evidence::bundle::path;
 use evidence::column::Column;
@@ -194,23 +195,60 @@ proptest! {
     }
 }
 
-/// Runs the assessor's program within [`LIMIT_KIB`]; it must say no in words.
-#[track_caller]
-fn refused_within_the_limit(bundle: &Bundle) {
-    let folder = tempfile::tempdir().unwrap();
-    let (file, trust) = (folder.path().join("bundle.zip"), folder.path().join("trust.toml"));
+/// Runs the assessor's program on a bundle within [`LIMIT_KIB`].
+fn run(folder: &Path, bundle: &Bundle, more: &[&str]) -> Output {
+    let (file, trust) = (folder.join("bundle.zip"), folder.join("trust.toml"));
     std::fs::write(&file, &bundle.bytes).unwrap();
     std::fs::write(&trust, bundle.trust.to_string()).unwrap();
-    let ended = Command::new("sh")
+    Command::new("sh")
         .args(["-c", &format!("ulimit -v {LIMIT_KIB} && exec \"$0\" \"$@\"")])
         .arg(env!("CARGO_BIN_EXE_verify-under-test"))
         .args(["bundle", file.to_str().unwrap(), "--trust", trust.to_str().unwrap(), "--lang", "en"])
+        .args(more)
         .output()
-        .unwrap();
-    let said =
-        format!("{}{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        .unwrap()
+}
+
+/// The program must say no in words.
+#[track_caller]
+fn refused_within_the_limit(bundle: &Bundle) {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = run(folder.path(), bundle, &[]);
+    let said = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{said}");
     assert!(said.contains("E-"), "{said}");
+}
+
+/// The program's words about a bundle are its own: names inside cannot move the cursor, turn the writing round or
+/// add to the page.
+#[test]
+fn names_in_a_bundle_cannot_speak_for_the_program() {
+    let name = "/\u{1b}[K\u{202e}<x>";
+    let project = TestProject::running(1);
+    let mut bytes = project.bundle();
+    for at in 0..bytes.len() - name.len() {
+        if bytes[at..].starts_with(b"/bagit.txt") {
+            bytes[at..at + name.len()].copy_from_slice(name.as_bytes());
+        }
+    }
+    // As a symbolic link the name is quoted as it came, without the rules for names.
+    for link in [false, true] {
+        let mut bytes = bytes.clone();
+        if link {
+            let at = bytes.windows(name.len()).rposition(|w| w == name.as_bytes()).unwrap() - PROJECT.len();
+            bytes[at - 6..at - 4].copy_from_slice(&0o120_777u16.to_le_bytes());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let page = folder.path().join("report.html");
+        let bundle = Bundle { bytes, trust: project.trust() };
+        let ended = run(folder.path(), &bundle, &["--report", page.to_str().unwrap()]);
+        let said = [ended.stdout, ended.stderr].concat();
+        let page = std::fs::read(page).unwrap_or_default();
+        for text in [said, page].map(|bytes| String::from_utf8(bytes).unwrap()) {
+            assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+            assert!(!text.contains("<html") || !text.contains("<x>"), "{text}");
+        }
+    }
 }
 
 /// A batch of one machine and as many windows as the format allows, in a few hundred bytes.

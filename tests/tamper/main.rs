@@ -13,5 +13,6 @@
 mod attacks;
 mod chance;
 mod defects;
+mod greed;
 mod hostile;
 mod judge;
