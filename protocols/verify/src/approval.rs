@@ -25,6 +25,8 @@ pub(crate) struct Approvals {
     sets: Vec<Approved>,
     /// Hash and effective time of every set, by agent; emptied when the roster or the sets change.
     hashes: BTreeMap<String, Vec<(i64, Hash)>>,
+    /// The set that an agent's last windows rest on, by its place in `sets`.
+    used: BTreeMap<String, usize>,
 }
 
 impl Approvals {
@@ -38,6 +40,7 @@ impl Approvals {
             changes: Vec::new(),
             sets: vec![Approved { from: i64::MIN, mappings }],
             hashes: BTreeMap::new(),
+            used: BTreeMap::new(),
         }
     }
 
@@ -71,7 +74,13 @@ impl Approvals {
             self.hashes.insert(agent.to_owned(), hashes.collect());
         }
         let hashes = self.hashes.get(agent).map_or(&[][..], Vec::as_slice);
-        hashes.iter().any(|(from, approved)| *from <= t0 && approved == hash)
+        let found = hashes.iter().rposition(|(from, approved)| *from <= t0 && approved == hash);
+        if let Some(set) = found
+            && self.used.get(agent) != Some(&set)
+        {
+            self.used.insert(agent.to_owned(), set);
+        }
+        found.is_some()
     }
 
     fn hash(&self, set: &Approved, machines: &[u32]) -> Hash {
@@ -80,8 +89,14 @@ impl Approvals {
         definitions_in_force(&self.definitions, &mappings)
     }
 
-    /// The mapping of a machine that is approved at `t` (UTC s).
-    pub(crate) fn at(&self, machine: u32, t: i64) -> Option<Hash> {
+    /// The mapping of an agent's machine: the one that its last windows rest on, else the one approved at `t`
+    /// (UTC s). An older one stays approved, so the newest is not always the one that was used.
+    pub(crate) fn in_force(&self, agent: &str, machine: u32, t: i64) -> Option<Hash> {
+        let used = self.used.get(agent).and_then(|set| self.sets[*set].mappings.get(&machine));
+        used.copied().or_else(|| self.at(machine, t))
+    }
+
+    fn at(&self, machine: u32, t: i64) -> Option<Hash> {
         let changes = self.changes.iter().take_while(|(from, ..)| *from <= t);
         let last = changes.filter(|(_, of, _)| *of == machine).last().map(|(.., hash)| *hash);
         last.or_else(|| self.genesis.get(&machine).copied())

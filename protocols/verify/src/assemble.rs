@@ -15,6 +15,7 @@ use crate::report::{
     Answer, Authentic, Complete, CompleteAnswer, Defect, Figures, KpiTable, LogSummary, MachineReport,
     NamedPeriod, Plausible, Presence, ProjectSummary, Report, SCHEMA, TimeGrade, TimeReport,
 };
+use crate::roster::Rostered;
 use crate::timeline::Timeline;
 use crate::trust::Trust;
 use crate::verified::Verified;
@@ -139,7 +140,7 @@ fn complete(report: &mut Report, project: &mut Project, period: Period, asked: b
             missing(&own.entry.id, &tracked, period, asked, defects);
         }
         report.complete.presence += tracked.presence;
-        let mapping = project.approvals.at(own.entry.index, period.to - 1).unwrap_or(own.entry.mapping);
+        let mapping = mapping(project, own, period);
         report.machines.push(MachineReport {
             index: own.entry.index,
             id: own.entry.id.clone(),
@@ -152,13 +153,20 @@ fn complete(report: &mut Report, project: &mut Project, period: Period, asked: b
             domestic: own.entry.flags.domestic,
             kind: own.kind.into(),
             class: own.class,
-            mapping: hex::encode(mapping),
+            mapping,
             rated_w: own.entry.rated_w,
             presence: tracked.presence,
             ranges: tracked.ranges,
         });
     }
     report.complete.verdict = if asked { CompleteAnswer::Yes } else { CompleteAnswer::TailUnseen };
+}
+
+/// The state mapping that a machine's figures rest on, hex.
+fn mapping(project: &Project, own: &Rostered, period: Period) -> String {
+    let entry = &own.entry;
+    let hash = project.approvals.in_force(&entry.agent, entry.index, period.to - 1);
+    hex::encode(hash.unwrap_or(entry.mapping))
 }
 
 /// Agents that measure machines and never signed anything.
@@ -214,12 +222,8 @@ fn figures(project: &mut Project, main: Period) -> Figures {
 }
 
 fn table(project: &Project, behind: &Behind, period: Period) -> Vec<KpiTable> {
-    let mappings: Vec<String> = project
-        .roster
-        .machines()
-        .iter()
-        .map(|m| hex::encode(project.approvals.at(m.entry.index, period.to - 1).unwrap_or(m.entry.mapping)))
-        .collect();
+    let mappings: Vec<String> =
+        project.roster.machines().iter().map(|own| mapping(project, own, period)).collect();
     let subjects: Vec<Subject<'_>> = project
         .roster
         .machines()

@@ -294,7 +294,7 @@ pub struct MachineReport {
     pub domestic: bool,
     /// How directly its state is measured.
     pub class: EvidenceClass,
-    /// Hash of its approved state mapping, hex.
+    /// Hash of the approved state mapping that its last windows rest on, hex.
     pub mapping: String,
     /// Rated power, W.
     pub rated_w: Option<u64>,
