@@ -1,8 +1,8 @@
 //! The machining centre's controller: an OPC UA server with the variables of OPC 40502 that a collector needs.
 //!
 //! Namespace `urn:plumbline:sim:cnc`: `Channel1.ProgramStatus`, `Channel1.OperationMode` (Int32, enumerations of
-//! OPC 40502), `Channel1.PartCounter` (UInt32), `Spindle1.Speed` (Double, 1/min). Offers policy None with an
-//! anonymous user only; the secured endpoints are tested against foreign servers.
+//! OPC 40502), `Channel1.PartCounter` (`UInt32`), `Spindle1.Speed` (Double, 1/min). Offers policy None with
+//! an anonymous user only; the secured endpoints are tested against foreign servers.
 
 use super::Floor;
 use super::plant::{Activity, Machine};

@@ -95,8 +95,7 @@ fn old(machine: &Machine) -> Blocks {
 }
 
 fn words(x: u32) -> [u16; 2] {
-    let [a, b, c, d] = x.to_be_bytes();
-    [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]
+    [x >> 16, x & 0xffff].map(|word| u16::try_from(word).unwrap_or_default())
 }
 
 /// A read must lie inside one block, as in many real meters: holes are illegal addresses.

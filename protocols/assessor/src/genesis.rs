@@ -169,13 +169,17 @@ impl Prepared {
         let mut text = roster::text(&self.genesis, lang);
         let count = self.left_out().len();
         if count > 0 {
-            text.push_str(&match lang {
-                Lang::Zh => format!("\n  其中 {count} 份文本放不进创世声明，声明只含其哈希；请保存 draft.toml，文本在其中。\n"),
-                Lang::En => format!(
-                    "\n  {count} of these texts do not fit into the genesis, which carries their hashes; keep draft.toml, \
-                     it holds the texts.\n"
+            let note = match lang {
+                Lang::Zh => format!(
+                    "其中 {count} 份文本放不进创世声明，声明只含其哈希；请保存 draft.toml，文本在其中。"
                 ),
-            });
+                Lang::En => format!(
+                    "{count} of these texts do not fit into the genesis, which carries their hashes; keep draft.toml, it holds the texts."
+                ),
+            };
+            for part in ["\n  ", &note, "\n"] {
+                text.push_str(part);
+            }
         }
         text
     }

@@ -186,7 +186,7 @@ impl Chain {
 }
 
 fn files(folder: &Path) -> String {
-    let shown = |name: &str, what: &str| format!("  {:<12} {what}\n", name);
+    let shown = |name: &str, what: &str| format!("  {name:<12} {what}\n");
     format!(
         "{}/\n{}{}{}{}\n自己核验 / check it yourself:\n  cargo run --release --bin plumbline-verify -- bundle {0}/bundle.zip --trust {0}/trust.toml",
         folder.display(),
