@@ -8,15 +8,45 @@
 //! The log's entry is always the statement's own bytes; this never shows outside the store.
 
 use evidence::statement::MAX_STATEMENT;
+use std::cell::RefCell;
+use std::io;
+use zstd::bulk::{Compressor, Decompressor};
 
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 /// Columns are coded already; higher levels cost time and gain little.
 const LEVEL: i32 = 3;
 
+thread_local! {
+    // Making a context costs as much as compressing a statement with it.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Uses this thread's context, which is made at its first use.
+fn with<C, T>(
+    context: &RefCell<Option<C>>,
+    make: impl FnOnce() -> io::Result<C>,
+    work: impl FnOnce(&mut C) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut context = context.borrow_mut();
+    match &mut *context {
+        Some(context) => work(context),
+        none => work(none.insert(make()?)),
+    }
+}
+
+fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    COMPRESSOR.with(|context| with(context, || Compressor::new(LEVEL), |c| c.compress(bytes)))
+}
+
+fn decompress(frame: &[u8]) -> io::Result<Vec<u8>> {
+    DECOMPRESSOR.with(|context| with(context, Decompressor::new, |d| d.decompress(frame, MAX_STATEMENT)))
+}
+
 /// The stored form.
 pub(crate) fn pack(bytes: &[u8]) -> Vec<u8> {
-    let (mut packed, kind) = match zstd::bulk::compress(bytes, LEVEL) {
+    let (mut packed, kind) = match compress(bytes) {
         Ok(frame) if frame.len() < bytes.len() => (frame, ZSTD),
         _ => (bytes.to_vec(), PLAIN),
     };
@@ -28,7 +58,7 @@ pub(crate) fn pack(bytes: &[u8]) -> Vec<u8> {
 pub(crate) fn unpack(stored: &[u8]) -> Result<Vec<u8>, String> {
     match stored.split_first() {
         Some((&PLAIN, bytes)) => Ok(bytes.to_vec()),
-        Some((&ZSTD, frame)) => zstd::bulk::decompress(frame, MAX_STATEMENT).map_err(|e| e.to_string()),
+        Some((&ZSTD, frame)) => decompress(frame).map_err(|e| e.to_string()),
         _ => Err("is in no form this program knows".to_owned()),
     }
 }
