@@ -4,6 +4,7 @@
 //! Gateway and senders share the machine's cores. Each agent sends as a real one does: up to 64 statements in a
 //! body, the next body after the acknowledgement. Statements are sealed before.
 
+mod process;
 mod shop;
 mod table;
 
@@ -53,15 +54,21 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap_or_else(|e| panic!("no runtime: {e}"));
     let client = reqwest::Client::builder().no_proxy().build().unwrap_or_else(|e| panic!("no client: {e}"));
     let (mut to_aim, mut to_bare, mut to_both) = (vec![], vec![], vec![]);
+    let (mut to_check, mut of_core) = (vec![], vec![]);
+    let gateway = chain.gateway().id();
     for repetition in 0..REPETITIONS {
         let bodies: Vec<Vec<Vec<Vec<u8>>>> = agents.iter_mut().map(Agent::bodies).collect();
         let all: Vec<&[u8]> = bodies.iter().flatten().flatten().map(Vec::as_slice).collect();
         let count = f64::from(u32::try_from(all.len()).unwrap_or(u32::MAX));
         let bare = bare(&chain.path(&format!("bare-{repetition}.sqlite")), &all);
         let signatures = signatures(&all);
-        let began = Instant::now();
+        let check = check(&all[..COMMIT]);
+        let (began, before) = (Instant::now(), process::cpu(gateway));
         runtime.block_on(push(&client, &url, &bodies));
         let took = began.elapsed().as_secs_f64();
+        let spent = process::cpu(gateway).saturating_sub(before).as_secs_f64() / count;
+        to_check.push(spent / check);
+        of_core.push(spent * AIM);
         to_aim.push(count / took / AIM);
         to_bare.push(bare.as_secs_f64() / took);
         to_both.push((bare + signatures).as_secs_f64() / took);
@@ -74,6 +81,8 @@ fn main() {
     table::row("durable statements/s ÷ 5 000/s", &to_aim, Aim::AtLeast(1.0));
     table::row("durable statements/s ÷ bare SQLite commits of the same bytes", &to_bare, Aim::Shown);
     table::row("durable statements/s ÷ bare commits after bare Ed25519 on all cores", &to_both, Aim::Shown);
+    table::row("gateway's processor time a statement ÷ one bare Ed25519 check", &to_check, Aim::Shown);
+    table::row("gateway's processor time of 5 000 statements ÷ a second of one core", &of_core, Aim::Shown);
 }
 
 /// One sender.
@@ -252,6 +261,18 @@ fn bare(path: &Path, statements: &[&[u8]]) -> Duration {
         Ok(began.elapsed())
     };
     run().unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Processor time of one strict Ed25519 check, s; over these statements, on one core.
+fn check(statements: &[&[u8]]) -> f64 {
+    let key = SigningKey::from_seed([9; 32]);
+    let signed: Vec<_> = statements.iter().map(|s| (*s, key.sign(s))).collect();
+    let before = process::cpu(std::process::id());
+    for (statement, signature) in &signed {
+        key.public().verify(statement, signature).unwrap_or_else(|e| panic!("{e}"));
+    }
+    let spent = process::cpu(std::process::id()).saturating_sub(before).as_secs_f64();
+    spent / f64::from(u32::try_from(signed.len()).unwrap_or(u32::MAX))
 }
 
 /// One strict Ed25519 check for each statement, on all cores.

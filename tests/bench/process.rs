@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 /// Most memory a process has held at once, bytes (`VmHWM`).
+#[allow(dead_code, reason = "a bench measures memory or processor time or both")]
 pub(crate) fn peak(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -13,7 +14,7 @@ pub(crate) fn peak(pid: u32) -> f64 {
 
 /// Processor time of all threads that a process has, user and kernel (`schedstat`, in nanoseconds: finer than the
 /// hundredths of a second of `stat`).
-#[allow(dead_code, reason = "one bench measures memory alone")]
+#[allow(dead_code, reason = "a bench measures memory or processor time or both")]
 pub(crate) fn cpu(pid: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap_or_else(|e| panic!("process {pid}: {e}"));
     let of = |task: fs::DirEntry| {
