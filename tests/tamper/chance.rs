@@ -170,7 +170,9 @@ proptest! {
     ) {
         let names: Vec<String> = HONEST.files.keys().cloned().collect();
         let mut contents: Vec<Vec<u8>> = HONEST.files.values().cloned().collect();
-        changes.iter().for_each(|c| c.apply(&mut contents));
+        for change in &changes {
+            change.apply(&mut contents);
+        }
         let files = names.into_iter().zip(contents).collect();
         same_or_refused(&Bundle { bytes: pack(&files), trust: HONEST.bundle.trust.clone() })?;
     }
@@ -185,7 +187,9 @@ proptest! {
     ) {
         let mut project = project();
         project.entries.clone_from(&HONEST.entries);
-        changes.iter().for_each(|c| c.apply(&mut project.entries));
+        for change in &changes {
+            change.apply(&mut project.entries);
+        }
         if let Some((at, bytes)) = strange {
             project.entries.insert(at.index(project.entries.len() + 1), bytes);
         }

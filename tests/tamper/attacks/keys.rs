@@ -63,7 +63,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         &[D::KeyUnenrolled, D::MissingTail],
     ),
     attack("unenrolled key", "an agent that enrols its own second key", enrols_itself, &[D::EntryCoding]),
-    attack("unenrolled key", "an enterprise that signs windows", enterprise_windows, &[D::EntryCoding]),
+    attack("unenrolled key", "an assessor that signs windows", assessor_windows, &[D::EntryCoding]),
     attack(
         "unenrolled key",
         "an agent that signs for another's machines",
@@ -242,7 +242,7 @@ fn enrols_itself() -> Bundle {
     })
 }
 
-fn enterprise_windows() -> Bundle {
+fn assessor_windows() -> Bundle {
     bent(|p| {
         let batch = p.batch();
         let honest = p.sign(&p.agent, batch.end(), &Payload::Window(Box::new(batch)));
@@ -253,6 +253,17 @@ fn enterprise_windows() -> Bundle {
         p.entries.push(forged);
     })
     .asked_for(START, START + 900)
+}
+
+#[test]
+fn who_may_not_say_a_thing_is_refused_for_that_reason_alone() {
+    for (bundle, reason) in
+        [(enrols_itself(), "agent may not sign Key"), (assessor_windows(), "assessor may not sign Window")]
+    {
+        let report = bundle.judged();
+        let details = crate::judge::details(&report);
+        assert!(details.contains(reason), "{details}");
+    }
 }
 
 fn anothers_machines() -> Bundle {

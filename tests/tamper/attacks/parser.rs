@@ -30,8 +30,13 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack("parser tricks", "another tag", || entry(|b| b[0] = 0xd1), &[D::EntryCoding]),
     attack("parser tricks", "an endless array", || entry(|b| b[1] = 0x9f), &[D::EntryCoding]),
     attack("parser tricks", "an empty entry", || entry(Vec::clear), &[D::EntryCoding]),
-    attack("parser tricks", "an unknown algorithm", || entry(algorithm), &[D::EntryCoding]),
-    attack("parser tricks", "the other number of the same algorithm", || entry(alias), &[D::EntrySignature]),
+    attack("parser tricks", "an unknown algorithm", || entry(|b| algorithm(b)), &[D::EntryCoding]),
+    attack(
+        "parser tricks",
+        "the other number of the same algorithm",
+        || entry(|b| alias(b)),
+        &[D::EntrySignature],
+    ),
 ];
 
 /// The honest archive, changed byte by byte.
@@ -96,11 +101,23 @@ fn symbolic_link() -> Bundle {
 }
 
 fn climbing() -> Bundle {
-    archive(|b| rename(b, b"/data/log/checkpoint", b"/../../log/checkpoint"[..20].try_into().unwrap()))
+    archive(|b| rename(b, b"/data/log/checkpoint", b"/data/../checkpoints"))
 }
 
+/// Names of notes have one length: the second takes the name of the first.
 fn twice() -> Bundle {
-    archive(|b| rename(b, b"/bagit.txt", b"/bag-info.txt"[..10].try_into().unwrap()))
+    let mut project = TestProject::running(2);
+    project.windows();
+    project.seal();
+    let files = project.files();
+    let names: Vec<&String> = files.keys().filter(|f| f.starts_with(path::CHECKPOINTS)).collect();
+    let mut bytes = pack(&files);
+    rename(
+        &mut bytes,
+        format!("SY-TEST/{}", names[1]).as_bytes(),
+        format!("SY-TEST/{}", names[0]).as_bytes(),
+    );
+    Bundle { bytes, trust: project.trust() }
 }
 
 fn two_names() -> Bundle {
@@ -158,12 +175,12 @@ fn unprotected(bytes: &mut Vec<u8>) {
 }
 
 /// Parameter 1, the algorithm, stands first in the protected header: A4 01 27 is -8.
-fn algorithm(bytes: &mut Vec<u8>) {
+fn algorithm(bytes: &mut [u8]) {
     assert_eq!(bytes[4..7], [0xa4, 0x01, 0x27]);
     bytes[6] = 0x26;
 }
 
 /// -19 names the same algorithm (RFC 9864), but the header is signed with it.
-fn alias(bytes: &mut Vec<u8>) {
+fn alias(bytes: &mut [u8]) {
     bytes[6] = 0x32;
 }
