@@ -39,7 +39,7 @@ struct Day {
     each: usize,
     tiles: usize,
     lines_each: usize,
-    lines_day: usize,
+    lines: usize,
 }
 
 fn main() {
@@ -69,7 +69,7 @@ fn main() {
     );
     table::row(
         "zstd by tile ÷ gzipped lines of the day",
-        &ratio(&|d| float(d.tiles) / float(d.lines_day)),
+        &ratio(&|d| float(d.tiles) / float(d.lines)),
         Aim::Shown,
     );
     spent(&logged);
@@ -119,7 +119,7 @@ fn day(logged: &mut Logged) -> Day {
         }
         day.lines_each += size(one);
     }
-    day.lines_day = size(lines_of_day);
+    day.lines = size(lines_of_day);
     let entries = &logged.project.entries[first..];
     day.raw = entries.iter().map(Vec::len).sum();
     day.each = entries.iter().map(|entry| zstd(entry)).sum();

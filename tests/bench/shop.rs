@@ -44,7 +44,7 @@ impl Kind {
     }
 }
 
-/// Repeatable chance (SplitMix64).
+/// Repeatable chance (`SplitMix64`).
 #[derive(Clone, Debug)]
 struct Dice(u64);
 
