@@ -3,13 +3,13 @@
 
 use super::*;
 use crate::configuration::Configuration;
+use crate::runtime::fixture::{self, P, T0};
 use crate::runtime::links::Message;
 use crate::runtime::order::{Command, GoOn, Order};
 use crate::runtime::project::Project;
 use crate::runtime::start::{places, rebuild};
-use evidence::key::PublicKey;
-use evidence::payload::{Calendar, Definition, Event, EventCode, Flags, Genesis, Machine, RosterKey};
-use evidence::statement::{Payload, Role, seal};
+use evidence::payload::{Event, EventCode};
+use evidence::statement::Payload;
 use observation::{Decimal, Mono, Observation, PointId, Value};
 use protocols::Batch;
 use spool::faulty::{Fault, Faults, Faulty};
@@ -18,42 +18,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
-const P: &str = "SY-1";
-const T0: i64 = 1_800_000_000_000;
 const ALL: Limit = Limit { items: 10_000, bytes: usize::MAX };
-
-const CONFIGURATION: &str = r#"
-[agent]
-id = "edge-1"
-data_dir = "data"
-[[uplink]]
-project = "SY-1"
-gateway = "http://127.0.0.1:1"
-genesis = "SY-1.genesis"
-registrar = "REGISTRAR"
-[window]
-length = "1s"
-per_statement = 3
-[raw]
-journal = "200ms"
-retention = "1d"
-[[link]]
-id = "meters"
-protocol = "modbus"
-address = "tcp://127.0.0.1:1"
-poll = "200ms"
-[[machine]]
-id = "press-03"
-name = "冲床 3 号"
-kind = "press"
-[machine.points]
-power = { link = "meters", unit = 3, register = "input:12", type = "i16", scale = "0.1", measure = "kW" }
-energy_total = { link = "meters", unit = 3, register = "input:0", type = "u32", order = "ABCD", measure = "Wh" }
-[machine.state]
-off = { power_below = "0.1kW", dwell = "1s" }
-idle = { power_below = "2kW", dwell = "1s" }
-producing = { power_above = "2kW", dwell = "1s" }
-"#;
 
 /// Both clocks, moved by the test.
 struct HandClock(Mutex<Instant>);
@@ -95,19 +60,12 @@ impl Rig {
             statement_max: u64::MAX,
             energy: 1000,
         };
-        let registrar = SigningKey::from_seed([1; 32]);
-        let genesis = genesis(&rig.configuration(), registrar.public(), rig.key.public());
-        let payload = Payload::Genesis(Box::new(genesis));
-        let iat = T0 / 1000 - 60;
-        let bytes = seal(&registrar, Role::Registrar, "registrar", P, iat, &payload).unwrap();
-        std::fs::write(rig.dir.path().join("SY-1.genesis"), bytes).unwrap();
+        fixture::write_genesis(rig.dir.path(), rig.key.public());
         rig
     }
 
     fn configuration(&self) -> Configuration {
-        let registrar = SigningKey::from_seed([1; 32]).public().to_string();
-        let text = CONFIGURATION.replace("REGISTRAR", &registrar);
-        Configuration::parse("agent.toml", &text, self.dir.path()).unwrap()
+        fixture::configuration(self.dir.path())
     }
 
     fn path(&self) -> std::path::PathBuf {
@@ -192,48 +150,6 @@ impl Rig {
             signed.take(opened.verify(self.key.public()).unwrap().payload());
         }
         signed
-    }
-}
-
-fn genesis(configuration: &Configuration, registrar: &PublicKey, agent: &PublicKey) -> Genesis {
-    let machine = &configuration.machines[0];
-    let key = |key: &PublicKey, role, id: &str| RosterKey { key: key.clone(), role, id: id.into() };
-    let log = SigningKey::from_seed([2; 32]).public().clone();
-    let vkey =
-        evidence::note::VerifierKey::new("gw/SY-1", evidence::note::LineType::Text, log.clone()).unwrap();
-    Genesis {
-        project: P.into(),
-        origin: "gw/SY-1".into(),
-        log_vkey: vkey.to_string(),
-        receipt_key: log,
-        witness_policy: None,
-        keys: vec![key(registrar, Role::Registrar, "registrar"), key(agent, Role::Agent, "edge-1")],
-        machines: vec![Machine {
-            index: 0,
-            id: machine.id.clone(),
-            agent: "edge-1".into(),
-            name: machine.name.clone(),
-            line: String::new(),
-            columns: machine.columns(),
-            mapping: machine.mapping.hash,
-            planned_cycle_ms: None,
-            flags: Flags::default(),
-            identity: None,
-            rated_w: None,
-            theoretical_cycle_ms: None,
-        }],
-        step_s: 1,
-        windows_per_statement: 3,
-        max_lag_s: 60,
-        utc_offset_min: 480,
-        definitions: vec![Definition::new("mapping/press-03", machine.mapping.text.clone())],
-        periods: vec![],
-        calendar: Calendar::default(),
-        raw_retention_days: 1,
-        demo: true,
-        nonce: [0; 16],
-        operator_time_vkey: None,
-        clock_tolerance_s: 60,
     }
 }
 

@@ -197,3 +197,191 @@ fn panicked() -> LinkError {
         detail: "its session ended by a panic, which is a fault of this program".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::fixture;
+    use async_trait::async_trait;
+    use observation::{Mono, PointId, Utc};
+    use protocols::Expectation;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::Receiver;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Instant {
+            Instant { utc: Utc(9), mono: Mono(9) }
+        }
+    }
+
+    /// What a session does when it is asked for the next batch.
+    #[derive(Clone, Copy, Debug)]
+    enum Kind {
+        /// Reads something, with a receipt.
+        Reads,
+        /// Never answers.
+        Hangs,
+        /// Panics, as a protocol's crate may.
+        Panics,
+        /// Panics while connecting.
+        PanicsAtOnce,
+    }
+
+    struct Wire {
+        kind: Kind,
+        sessions: Arc<AtomicUsize>,
+        acknowledged: Arc<AtomicUsize>,
+    }
+
+    struct Session(Kind, Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl Link for Wire {
+        async fn connect(&self, _clock: Arc<dyn Clock>) -> Result<Box<dyn Source>, LinkError> {
+            self.sessions.fetch_add(1, Ordering::SeqCst);
+            assert!(!matches!(self.kind, Kind::PanicsAtOnce), "as a protocol's crate may");
+            Ok(Box::new(Session(self.kind, Arc::clone(&self.acknowledged))))
+        }
+
+        fn points(&self) -> &[PointId] {
+            &[PointId(0)]
+        }
+
+        fn expectation(&self, _point: PointId) -> Expectation {
+            Expectation::Polled { every_ms: 1000 }
+        }
+    }
+
+    #[async_trait]
+    impl Source for Session {
+        async fn next(&mut self) -> Result<Batch, LinkError> {
+            match self.0 {
+                Kind::Reads => {
+                    tokio::task::yield_now().await;
+                    Ok(Batch { receipt: Some(Receipt::new(1)), ..Batch::default() })
+                }
+                Kind::Hangs => std::future::pending().await,
+                Kind::Panics | Kind::PanicsAtOnce => panic!("as a protocol's crate may"),
+            }
+        }
+
+        async fn acknowledge(&mut self, _receipt: Receipt) -> Result<(), LinkError> {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    struct Rig {
+        core: Receiver<Input>,
+        receipts: tokio::sync::mpsc::UnboundedSender<Receipt>,
+        generation: watch::Sender<u64>,
+        stop: CancellationToken,
+        sessions: Arc<AtomicUsize>,
+        acknowledged: Arc<AtomicUsize>,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    fn start(kind: Kind) -> Rig {
+        let dir = tempfile::tempdir().unwrap();
+        let board = Arc::new(Board::new(&fixture::configuration(dir.path()), Utc(0)));
+        let (sender, core) = mpsc::channel();
+        let (receipts, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let (generation, generations) = watch::channel(0);
+        let (stop, sessions, acknowledged) = (CancellationToken::new(), Arc::default(), Arc::default());
+        let link = Wire { kind, sessions: Arc::clone(&sessions), acknowledged: Arc::clone(&acknowledged) };
+        let task = LinkTask {
+            index: 0,
+            link: Arc::new(link),
+            clock: Arc::new(Still),
+            core: sender,
+            receipts: receiver,
+            board,
+            generation: generations,
+            stop: stop.clone(),
+        };
+        let task = tokio::spawn(task.run());
+        Rig { core, receipts, generation, stop, sessions, acknowledged, task }
+    }
+
+    impl Rig {
+        /// The next news, in a word; the message is given back at once, as the core does.
+        async fn news(&self) -> &'static str {
+            loop {
+                match self.core.try_recv() {
+                    Ok(Input::Link(message)) => {
+                        return match message.news {
+                            News::Up(_) => "up",
+                            News::Down(_, lost) if lost.is_empty() => "down",
+                            News::Down(..) => "down with its points",
+                            News::Batch(_) => "batch",
+                        };
+                    }
+                    Ok(Input::Command(command)) => panic!("{command:?}"),
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_session_and_the_link_connects_again() {
+        let rig = start(Kind::Panics);
+        for _ in 0..2 {
+            assert_eq!(rig.news().await, "up");
+            assert_eq!(rig.news().await, "down");
+        }
+        assert!(rig.sessions.load(Ordering::SeqCst) >= 2);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_cannot_be_opened_marks_every_point() {
+        let rig = start(Kind::PanicsAtOnce);
+        assert_eq!(rig.news().await, "down with its points");
+        assert_eq!(rig.news().await, "down with its points");
+    }
+
+    #[tokio::test]
+    async fn a_link_waits_for_a_core_that_lags_and_drops_nothing() {
+        let rig = start(Kind::Reads);
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        let mut waiting = vec![];
+        while let Ok(message) = rig.core.try_recv() {
+            waiting.push(message);
+        }
+        assert_eq!(waiting.len(), WAITING, "up and as many batches as may wait");
+        drop(waiting);
+        assert_eq!(rig.news().await, "batch");
+    }
+
+    #[tokio::test]
+    async fn receipts_reach_the_session_that_made_them() {
+        let rig = start(Kind::Hangs);
+        assert_eq!(rig.news().await, "up");
+        rig.receipts.send(Receipt::new(1)).unwrap();
+        while rig.acknowledged.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_loss_every_session_begins_anew_without_a_pause() {
+        let rig = start(Kind::Hangs);
+        assert_eq!(rig.news().await, "up");
+        rig.generation.send_modify(|generation| *generation += 1);
+        assert_eq!(rig.news().await, "down");
+        assert_eq!(rig.news().await, "up");
+    }
+
+    #[tokio::test]
+    async fn a_hanging_session_ends_when_it_is_told_to() {
+        let rig = start(Kind::Hangs);
+        assert_eq!(rig.news().await, "up");
+        rig.stop.cancel();
+        rig.task.await.unwrap();
+        assert_eq!(rig.sessions.load(Ordering::SeqCst), 1);
+    }
+}

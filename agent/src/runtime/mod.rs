@@ -13,6 +13,8 @@ mod clock;
 mod core;
 mod cursor;
 mod facts;
+#[cfg(test)]
+mod fixture;
 mod links;
 mod listener;
 mod order;

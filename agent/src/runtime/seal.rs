@@ -131,6 +131,10 @@ pub(crate) fn refreshes(seen: Option<&SeenCheckpoint>, newer: &SeenCheckpoint) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::fixture::{self, ORIGIN};
+    use evidence::key::SigningKey;
+    use evidence::merkle::{Frontier, consistency_proof, inclusion_proof};
+    use evidence::note::Note;
 
     fn seen(size: u64, time: i64) -> SeenCheckpoint {
         SeenCheckpoint { size, root: [1; 32], time, note_hash: [2; 32] }
@@ -143,5 +147,87 @@ mod tests {
         assert!(!refreshes(Some(&first), &seen(5, 100 + REFRESH_S - 1)));
         assert!(refreshes(Some(&first), &seen(5, 100 + REFRESH_S)));
         assert!(!refreshes(Some(&first), &seen(1, 100 + REFRESH_S)), "the same tree proves nothing new");
+    }
+
+    fn project() -> Project {
+        let dir = tempfile::tempdir().unwrap();
+        fixture::project(dir.path(), SigningKey::from_seed([7; 32]).public())
+    }
+
+    /// A log of these leaves: its nodes, by level and index.
+    struct Log(std::collections::HashMap<(u32, u64), Hash>, Frontier);
+
+    fn log(leaves: u8) -> Log {
+        let mut log = Log(std::collections::HashMap::new(), Frontier::new());
+        for leaf in 0..leaves {
+            let Log(nodes, tree) = &mut log;
+            tree.append([leaf; 32], |level, index, hash| {
+                nodes.insert((level, index), hash);
+            });
+        }
+        log
+    }
+
+    impl Log {
+        fn node(&self, level: u32, index: u64) -> Result<Hash, ()> {
+            self.0.get(&(level, index)).copied().ok_or(())
+        }
+
+        fn note(&self, origin: &str, key: &SigningKey, time: Option<u64>) -> Vec<u8> {
+            let checkpoint = Checkpoint { origin: origin.into(), size: self.1.size(), root: self.1.root() };
+            let mut note = Note::new(checkpoint.text()).unwrap();
+            note.sign(ORIGIN, key).unwrap();
+            if let Some(time) = time {
+                note.cosign("gw/time", &fixture::time_key(), time).unwrap();
+            }
+            note.encode()
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_counts_with_the_logs_signature_and_proves_a_time_only_with_the_operators() {
+        let (project, log) = (project(), log(5));
+        let with = checkpoint(&project, &log.note(ORIGIN, &fixture::log_key(), Some(77))).unwrap();
+        assert_eq!((with.size, with.root, with.time), (5, log.1.root(), Some(77)));
+        let named = with.seen().unwrap();
+        assert_eq!((named.time, named.note_hash), (77, sha256(&with.note)));
+        let without = checkpoint(&project, &log.note(ORIGIN, &fixture::log_key(), None)).unwrap();
+        assert_eq!((without.time, without.seen()), (None, None));
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_key_or_another_log_is_refused() {
+        let (project, log) = (project(), log(5));
+        let other = SigningKey::from_seed([9; 32]);
+        assert!(matches!(checkpoint(&project, &log.note(ORIGIN, &other, Some(77))), Err(SealError::Note(_))));
+        let elsewhere = log.note("gw/SY-2", &fixture::log_key(), Some(77));
+        assert!(matches!(checkpoint(&project, &elsewhere), Err(SealError::Origin { .. })));
+    }
+
+    #[test]
+    fn a_log_that_changed_its_past_is_not_consistent() {
+        let (old, new) = (log(3), log(7));
+        let proof = consistency_proof(3, 7, |level, index| new.node(level, index)).unwrap();
+        consistent((3, &old.1.root()), (7, &new.1.root()), &proof).unwrap();
+        let forged = consistent((3, &[9; 32]), (7, &new.1.root()), &proof);
+        assert!(matches!(forged, Err(SealError::Inconsistent { old: 3, new: 7, .. })));
+        let same_size = consistent((7, &[9; 32]), (7, &new.1.root()), &[]);
+        assert!(same_size.is_err(), "two roots of one size");
+    }
+
+    #[test]
+    fn a_receipt_counts_for_its_statement_and_place_only() {
+        let (project, log) = (project(), log(6));
+        let proof = inclusion_proof(4, 6, |level, index| log.node(level, index)).unwrap();
+        let bytes = receipt::seal(&fixture::log_key(), ORIGIN, 6, 4, &proof, &log.1.root());
+        let stored = spool::Stored { seq: 2, leaf: [4; 32], index: 4 };
+        assert_eq!(super::receipt(&project, &stored, &bytes).unwrap(), (6, log.1.root()));
+        let other_leaf = spool::Stored { leaf: [5; 32], ..stored };
+        assert!(matches!(super::receipt(&project, &other_leaf, &bytes), Err(SealError::Receipt { .. })));
+        let other_place = spool::Stored { index: 3, ..stored };
+        assert!(matches!(
+            super::receipt(&project, &other_place, &bytes),
+            Err(SealError::Index { found: 4, .. })
+        ));
     }
 }
