@@ -24,7 +24,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum CommandError {
     /// The configuration is wrong.
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] ConfigErrors),
     /// `init` failed.
     #[error(transparent)]

@@ -42,7 +42,7 @@ impl GatewayOptions {
 #[non_exhaustive]
 pub enum RunError {
     /// The configuration is wrong.
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] ConfigErrors),
     /// A listen address that is not allowed.
     #[error("{0}")]

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything in a test; only failures ever wait that long.
@@ -19,6 +20,7 @@ pub struct Process {
     name: String,
     child: Child,
     output: Arc<Output>,
+    collectors: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -30,13 +32,10 @@ impl Process {
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|e| panic!("{name} does not start: {e}"));
         let output = Arc::new(Output::default());
-        if let Some(pipe) = child.stdout.take() {
-            collect(Arc::clone(&output), pipe);
-        }
-        if let Some(pipe) = child.stderr.take() {
-            collect(Arc::clone(&output), pipe);
-        }
-        Self { name: name.to_owned(), child, output }
+        let out = child.stdout.take().map(|pipe| collect(Arc::clone(&output), pipe));
+        let err = child.stderr.take().map(|pipe| collect(Arc::clone(&output), pipe));
+        let collectors = out.into_iter().chain(err).collect();
+        Self { name: name.to_owned(), child, output, collectors }
     }
 
     /// Waits for a line that contains `text` and gives it.
@@ -95,7 +94,7 @@ impl Process {
         self.wait()
     }
 
-    /// Waits for its end.
+    /// Waits for its end and for everything it printed.
     ///
     /// # Panics
     /// When it does not end in time.
@@ -103,6 +102,9 @@ impl Process {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.ended() {
+                for collector in self.collectors.drain(..) {
+                    let _ = collector.join();
+                }
                 return status;
             }
             assert!(Instant::now() < deadline, "{} does not end; it printed:\n{}", self.name, self.printed());
@@ -118,11 +120,11 @@ impl Drop for Process {
     }
 }
 
-fn collect(output: Arc<Output>, pipe: impl Read + Send + 'static) {
+fn collect(output: Arc<Output>, pipe: impl Read + Send + 'static) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             output.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             output.more.notify_all();
         }
-    });
+    })
 }
