@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 #[error(
     "cannot listen on {address} for the status page: {cause}; change agent.status_listen or stop what uses it"
 )]
-pub struct ListenError {
+pub(crate) struct ListenError {
     /// As configured.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// What the system said.
-    pub cause: std::io::Error,
+    pub(crate) cause: std::io::Error,
 }
 
 #[derive(Clone)]

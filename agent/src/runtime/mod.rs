@@ -29,7 +29,6 @@ mod uplink;
 
 pub use clock::SystemClock;
 pub use core::CoreError;
-pub use listener::ListenError;
 pub use project::{Project, ProjectError};
 pub use seal::SealError;
 pub use start::{AgentOptions, RunError, run};

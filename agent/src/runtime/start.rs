@@ -6,7 +6,7 @@
 use super::board::Board;
 use super::core::{Core, CoreError, Work};
 use super::links::LinkTask;
-use super::listener::{self, ListenError};
+use super::listener;
 use super::progress::Progress;
 use super::project::{Project, ProjectError};
 use super::stream::{self, Stream, StreamError};
@@ -68,9 +68,6 @@ pub enum RunError {
     /// The gateway's client.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The status page.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
     /// No thread.
     #[error("the system gives no thread: {0}")]
     Thread(std::io::Error),
@@ -79,7 +76,12 @@ pub enum RunError {
 impl RunError {
     /// Whether the configuration is at fault rather than the environment.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Project(_) | Self::Key(KeyFileError::Missing { .. }))
+        matches!(
+            self,
+            Self::Project(_)
+                | Self::Key(KeyFileError::Missing { .. })
+                | Self::Client(ClientError::CaFile { .. })
+        )
     }
 }
 
@@ -94,13 +96,7 @@ pub async fn run(options: AgentOptions) -> Result<AgentHandle, RunError> {
     let board = Arc::new(Board::new(&configuration, clock.now().utc));
     let all_stop = CancellationToken::new();
     // The page comes first: when the rest takes its time, somebody may be looking.
-    let status_address = match configuration.agent.status_listen {
-        Some(address) => {
-            let (board, clock) = (Arc::clone(&board), Arc::clone(&clock));
-            Some(listener::serve(address, board, clock, all_stop.clone()).await?)
-        }
-        None => None,
-    };
+    let status_address = status_page(&configuration, &board, &clock, &all_stop).await;
     let clients: Vec<Client> = projects
         .iter()
         .map(|p| Client::new(&p.uplink.gateway, p.uplink.fingerprint, p.uplink.ca_file.as_ref()))
@@ -114,6 +110,23 @@ pub async fn run(options: AgentOptions) -> Result<AgentHandle, RunError> {
     };
     let parts = Parts { configuration, clock, key, projects, board, all_stop, status_address, clients, boot };
     start(parts, opened)
+}
+
+/// Without its page an agent measures all the same: nobody shall lose evidence to a port in use.
+async fn status_page(
+    configuration: &Configuration,
+    board: &Arc<Board>,
+    clock: &Arc<dyn Clock>,
+    stop: &CancellationToken,
+) -> Option<std::net::SocketAddr> {
+    let address = configuration.agent.status_listen?;
+    match listener::serve(address, Arc::clone(board), Arc::clone(clock), stop.clone()).await {
+        Ok(address) => Some(address),
+        Err(error) => {
+            tracing::error!(%error, "no status page");
+            None
+        }
+    }
 }
 
 struct Parts {
