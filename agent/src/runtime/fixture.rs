@@ -61,7 +61,13 @@ pub(crate) fn time_key() -> SigningKey {
 }
 
 pub(crate) fn configuration(dir: &Path) -> Configuration {
+    configuration_with(dir, "")
+}
+
+/// With more lines in `[agent]`.
+pub(crate) fn configuration_with(dir: &Path, more: &str) -> Configuration {
     let text = CONFIGURATION.replace("REGISTRAR", &registrar().public().to_string());
+    let text = text.replace("[[uplink]]", &format!("{more}\n[[uplink]]"));
     Configuration::parse("agent.toml", &text, dir).unwrap()
 }
 

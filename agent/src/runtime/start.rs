@@ -414,3 +414,7 @@ pub(super) fn places(
     }
     (on_link, of_point)
 }
+
+#[cfg(test)]
+#[path = "start_tests.rs"]
+mod tests;
