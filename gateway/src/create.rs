@@ -82,7 +82,7 @@ const HEAD: &str = "\
 # Draft of a project, for its registrar to read, correct and sign:
 #     plumbline-verify genesis draft.toml
 # Check every machine against the shop floor: what is signed here decides what counts.
-# 项目草稿:请登记人逐台核对设备后签署,签署内容即为计量依据。
+# 项目草稿：请登记方逐台核对设备后签署，签署内容即为计量依据。
 ";
 
 type Requests = BTreeMap<(String, Kid), (PathBuf, Vec<u8>)>;

@@ -49,7 +49,7 @@ enum Command {
     /// Projects. 项目。
     #[command(subcommand)]
     Project(ProjectCommand),
-    /// Agents. 采集代理。
+    /// Agents. 采集端。
     #[command(subcommand)]
     Agent(AgentCommand),
     /// Writes the whole bundle of a project's newest checkpoint. 导出证据包。

@@ -8,7 +8,8 @@ and the root, every statement's signature and its place in its stream, the tilin
 windows and downs, the sum of the states of every machine and window, and every machine's power-on rate and
 availability in the trust file's period (all of the log without one), under the calendar that never rests.
 With verify.json, both are compared with what plumbline-verify printed. Exit code 1 and one line per defect
-when anything does not hold. Written from protocols/evidence/SPEC.md alone.
+when anything does not hold. Not its business: whether a mapping was approved, lateness, plausibility, SM2 keys.
+Written from protocols/evidence/SPEC.md alone.
 """
 
 import base64
@@ -149,7 +150,11 @@ def main():
     bundle_path, trust_path = sys.argv[1:3]
     with open(trust_path, "rb") as file:
         trust = tomllib.load(file)
-    files = check_manifest(zipfile.ZipFile(bundle_path))
+    try:
+        files = check_manifest(zipfile.ZipFile(bundle_path))
+    except (zipfile.BadZipFile, OSError, KeyError) as error:
+        defect(f"{bundle_path} cannot be read as a bundle: {error}")
+        return 1
     _, size, root = check_note(files["data/log/checkpoint"].decode(), trust["log"])
     entries = read_entries(files, size)
     leaves = [sha256(b"\x00" + entry) for entry in entries]

@@ -16,7 +16,7 @@ use crate::passphrase::{self, Passphrase};
 use crate::summary::Paint;
 use crate::{bundle, json, keygen};
 
-/// 准绳核验程序：评估方与登记方使用，不连网。 / The assessor's and the registrar's program; it never uses the network.
+/// 准绳核验程序：验收方与登记方使用，不连网。 / The assessor's and the registrar's program; it never uses the network.
 #[derive(Debug, Parser)]
 #[command(
     name = "plumbline-verify",
@@ -34,7 +34,7 @@ enum Command {
     Bundle(BundleArgs),
     /// 生成登记方密钥 / make a registrar's key
     Keygen(KeygenArgs),
-    /// 审阅并签署项目创世记录 / review and sign a project's genesis
+    /// 审阅并签署项目创世声明 / review and sign a project's genesis
     Genesis(GenesisArgs),
     /// 打印 --json 输出的 JSON Schema / print the JSON Schema of --json
     Schema,
@@ -76,7 +76,7 @@ struct KeygenArgs {
 
 #[derive(Debug, Args)]
 struct GenesisArgs {
-    /// 平台生成的 draft.toml / the gateway's draft.toml
+    /// 网关生成的 draft.toml / the gateway's draft.toml
     draft: PathBuf,
     /// 登记方密钥 / the registrar's key
     #[arg(long, value_name = "FILE", default_value = "registrar.pem")]
@@ -211,7 +211,7 @@ fn sign_genesis(args: &GenesisArgs) -> Result<Exit, Failure> {
         files.trust.display(),
         hex::encode(files.leaf),
         args.lang.t(
-            "下一步：plumbline-gateway project import 导入创世记录；信任文件当面交给评估方。",
+            "下一步：plumbline-gateway project import 导入创世声明；信任文件当面交给验收方。",
             "Next: plumbline-gateway project import; hand the trust file to the assessor in person."
         ),
     ))

@@ -275,7 +275,7 @@ fn trust_file(genesis: &Genesis, registrar: &PublicKey) -> String {
     }
     anchors.insert("max_lag".to_owned(), toml::Value::Integer(genesis.max_lag_s.into()));
     format!(
-        "# 信任文件：请由登记方当面或经其他可信途径交给评估方，不要经由平台转交。\n\
+        "# 信任文件：请由登记方当面或经其他可信途径交给验收方，不要经由网关转交。\n\
          # Trust anchors: hand them over in person or by another trusted way, never through the gateway.\n\
          {anchors}\
          # 评估期（UTC 秒，含首不含尾）；没有它就看不出末尾被截去。\n\

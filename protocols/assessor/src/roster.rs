@@ -11,16 +11,24 @@ pub fn text(genesis: &Genesis, lang: Lang) -> String {
     let mut out = String::new();
     facts(&mut out, genesis, lang);
     let _ = writeln!(out, "\n{}", lang.t("密钥", "Keys"));
-    let keys =
-        genesis.keys.iter().map(|k| [k.id.clone(), k.role.text().to_owned(), k.key.to_string()]).collect();
-    table(&mut out, &[lang.t("标识", "id"), lang.t("角色", "role"), lang.t("公钥", "public key")], keys);
+    let keys = genesis
+        .keys
+        .iter()
+        .map(|k| [k.id.clone(), k.role.text().to_owned(), k.key.kid().to_string()])
+        .collect();
+    let heads = [lang.t("标识", "id"), lang.t("角色", "role"), lang.t("公钥指纹", "key id")];
+    table(&mut out, &heads, keys);
+    out.push_str(lang.t(
+        "公钥指纹须与采集端 init 时显示的一致，请当面或电话核对。\n",
+        "Each key id must be the one that `plumbline-agent init` showed on that box: compare by voice.\n",
+    ));
     let _ = writeln!(out, "\n{}（{}）", lang.t("设备", "Machines"), genesis.machines.len());
     let heads = [
         "#",
         lang.t("标识", "id"),
         lang.t("名称", "name"),
         lang.t("产线", "line"),
-        lang.t("采集器", "agent"),
+        lang.t("采集端", "agent"),
         lang.t("标志", "flags"),
         lang.t("额定 W", "rated W"),
         lang.t("节拍 ms", "cycle ms"),
@@ -46,7 +54,7 @@ fn facts(out: &mut String, g: &Genesis, lang: Lang) {
     }
     fact(lang.t("日志名", "log origin"), g.origin.clone());
     fact(lang.t("日志公钥", "log key"), g.log_vkey.clone());
-    fact(lang.t("收据公钥", "receipt key"), g.receipt_key.to_string());
+    fact(lang.t("回执公钥", "receipt key"), g.receipt_key.to_string());
     let none = lang.t("无", "none");
     fact(
         lang.t("运营方时间公钥", "operator time key"),
@@ -54,12 +62,26 @@ fn facts(out: &mut String, g: &Genesis, lang: Lang) {
     );
     fact(lang.t("见证方规则", "witness policy"), g.witness_policy.clone().unwrap_or(none.to_owned()));
     fact(
-        lang.t("窗口", "window"),
-        format!("{} s × {} {}", g.step_s, g.windows_per_statement, lang.t("个/条", "a statement")),
+        lang.t("时间窗", "window"),
+        format!(
+            "{} s × {} {}",
+            g.step_s,
+            g.windows_per_statement,
+            lang.t("个时间窗一份声明", "windows a statement")
+        ),
     );
     fact(lang.t("允许迟到", "allowed lag"), moment::length(u64::from(g.max_lag_s) * 1000, lang));
     fact(lang.t("时钟容差", "clock tolerance"), moment::length(u64::from(g.clock_tolerance_s) * 1000, lang));
     fact(lang.t("时区", "zone"), moment::zone(g.utc_offset_min));
+    let shifts = match g.calendar.shifts.len() {
+        0 => lang.t("全天候 24/7", "around the clock, 24/7").to_owned(),
+        n => format!("{n} {}", lang.t("个班次", "shifts")),
+    };
+    let orders = match (g.calendar.always_order, g.calendar.orders.len()) {
+        (true, _) => lang.t("视为一直有订单", "always with an order").to_owned(),
+        (false, n) => format!("{n} {}", lang.t("个订单", "orders")),
+    };
+    fact(lang.t("日历", "calendar"), format!("{} · {shifts} · {orders}", g.calendar.name));
     fact(
         lang.t("原始数据保留", "raw data kept"),
         format!("{} {}", g.raw_retention_days, lang.t("天", "days")),

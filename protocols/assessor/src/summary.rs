@@ -195,7 +195,7 @@ mod tests {
                 level: Level::Bad,
                 answer: "否".into(),
                 sentence: "缺 2 小时 30 分。".into(),
-                ask: "请企业说明采集器为何停机。".into(),
+                ask: "请企业说明采集端为何停机。".into(),
                 ..Verdict::default()
             }],
             missing: vec![Missing { who: "冲床 3 号".into(), ..Missing::default() }; 14],
@@ -225,7 +225,7 @@ mod tests {
     fn the_summary_says_what_is_missing_and_what_to_ask_and_counts_the_rest() {
         let text = text(&document(), Paint::Plain);
         assert!(text.contains("不是证据") && text.contains("✕ 完整：否"));
-        assert!(text.contains("→ 下一步：请企业说明采集器为何停机。"));
+        assert!(text.contains("→ 下一步：请企业说明采集端为何停机。"));
         assert!(text.contains("… 另有未列出的：5"), "{text}");
         assert!(
             text.contains("  开机率    60.12 – 71.34 %") && text.contains("  单件电耗  — 没有件数。"),

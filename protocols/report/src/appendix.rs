@@ -51,7 +51,7 @@ fn identity(s: &Subject, lang: Lang) -> Step {
     step(
         lang.t("是不是同一份证据", "It is the same evidence"),
         lang.t(
-            "结果应等于本报告的检查点散列值。也可用它向企业、平台或见证方核对：对同一规模只应存在一个根。",
+            "结果应等于本报告的检查点哈希值。也可用它向企业、网关或见证方核对：对同一规模只应存在一个根。",
             "The result must be the checkpoint hash of this report. Ask the enterprise, the \
              gateway or a witness for theirs: for one tree size there may be only one root.",
         ),
@@ -61,7 +61,7 @@ fn identity(s: &Subject, lang: Lang) -> Step {
 
 fn python(s: &Subject, lang: Lang) -> Step {
     step(
-        lang.t("用 Python 重算根散列与全部签名", "Root and all signatures, in Python"),
+        lang.t("用 Python 重算根哈希与全部签名", "Root and all signatures, in Python"),
         lang.t(
             "存为 check.py，在解开的目录中运行。只用通用的 CBOR 与密码库；应显示 same 与 invalid \
              0。公钥请与您自己的信任文件核对。",
@@ -77,7 +77,7 @@ fn openssl(lang: Lang) -> Step {
     step(
         lang.t("用 OpenSSL 核对任意一条签名", "Any one signature, with OpenSSL"),
         lang.t(
-            "先用下面的脚本（存为 one.py）把第 0 条（创世记录）取成文件，再用 OpenSSL 3 验证；应\
+            "先用下面的脚本（存为 one.py）把第 0 条（创世声明）取成文件，再用 OpenSSL 3 验证；应\
              显示 Signature Verified Successfully。",
             "Save the script as one.py; it writes entry 0 (the genesis) to files, which OpenSSL \
              3 then checks; it must say Signature Verified Successfully.",

@@ -40,7 +40,7 @@ fn legend(lang: Lang) -> Vec<LegendEntry> {
         .map(|(n, zh, en)| LegendEntry { swatch: Fill::State(*n).swatch(), name: lang.t(zh, en).into() })
         .collect();
     all.push(LegendEntry {
-        swatch: Fill::Down.swatch(), name: lang.t("采集器停机", "agent down").into()
+        swatch: Fill::Down.swatch(), name: lang.t("采集端停机", "agent down").into()
     });
     all.push(LegendEntry { swatch: Fill::Gap.swatch(), name: lang.t("无记录", "no record").into() });
     all
@@ -94,7 +94,7 @@ fn document(lang: Lang) -> Document {
     let verdict = |zh: &str, en: &str, level, answer: &str| Verdict {
         name: t(zh, en),
         question: t(
-            "记录是否由登记过的采集器签署，之后没有人改过？",
+            "记录是否由登记过的采集端签署，之后没有人改过？",
             "Were the records signed by the enrolled agents and not altered since?",
         ),
         level,
@@ -111,7 +111,7 @@ fn document(lang: Lang) -> Document {
             String::new()
         } else {
             t(
-                "说明 10:00 至 11:30 采集器为何停机，并提供停机记录。",
+                "说明 10:00 至 11:30 采集端为何停机，并提供停机记录。",
                 "Explain why the agent was off from 10:00 to 11:30 and provide its records.",
             )
         },
@@ -130,14 +130,14 @@ fn document(lang: Lang) -> Document {
         ),
         level: Level::Bad,
         identity: vec![Fact::code(
-            lang.t("检查点散列值", "Checkpoint hash"),
+            lang.t("检查点哈希值", "Checkpoint hash"),
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         )],
         verdicts: vec![
             verdict("真实", "Authentic", Level::Good, lang.t("是", "yes")),
             verdict("时间依据", "Time evidence", Level::Caution, lang.t("仅由运营方证明", "operator only")),
             verdict("完整", "Complete", Level::Bad, lang.t("否", "no")),
-            verdict("可信", "Plausible", Level::Note, lang.t("2 处可疑", "2 findings")),
+            verdict("合理", "Plausible", Level::Note, lang.t("2 处可疑", "2 findings")),
         ],
         defects: vec![],
         nothing_missing: String::new(),
@@ -149,7 +149,7 @@ fn document(lang: Lang) -> Document {
                 range: "2026-02-02 20:40:00 – 22:10:00".into(),
                 length: t("1 小时 30 分", "1 h 30 min"),
                 kind: t("没有签名记录", "no signed record"),
-                ask: t("采集器日志；停电或检修单", "agent's log; power-cut or repair sheet"),
+                ask: t("采集端日志；停电或检修单", "agent's log; power-cut or repair sheet"),
             })
             .collect(),
         missing_unlisted: 3,
@@ -176,7 +176,7 @@ fn document(lang: Lang) -> Document {
                     Fact::new(lang.t("边界", "Boundary"), t("6 台设备", "6 machines")),
                     Fact::new(lang.t("覆盖率", "Coverage"), "93.75 %"),
                     Fact::code(
-                        lang.t("记录散列", "Records hash"),
+                        lang.t("记录哈希", "Records hash"),
                         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
                     ),
                 ],
@@ -187,7 +187,7 @@ fn document(lang: Lang) -> Document {
             heads: [
                 ("设备", false),
                 ("产线", false),
-                ("采集器", false),
+                ("采集端", false),
                 ("等级", false),
                 ("开机率 %", true),
                 ("用电量 kWh", true),

@@ -22,8 +22,9 @@ use crate::verified::Verified;
 
 /// Makes the report.
 pub(crate) fn assemble(walked: Walked, trust: &Trust) -> Report {
-    let Walked { mut defects, attest, checkpoint, project, kinds, entries, whole, .. } = walked;
+    let Walked { mut defects, attest, checkpoint, folder, project, kinds, entries, whole, .. } = walked;
     let log = checkpoint.map(|(c, note)| LogSummary {
+        folder,
         origin: c.origin,
         size: c.size,
         root: hex::encode(c.root),

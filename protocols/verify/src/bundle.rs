@@ -77,6 +77,8 @@ pub(crate) struct Walked {
     pub(crate) defects: Defects,
     pub(crate) attest: Attest,
     pub(crate) checkpoint: Option<(Checkpoint, Hash)>,
+    /// The one folder inside the archive.
+    pub(crate) folder: String,
     pub(crate) project: Option<Project>,
     pub(crate) kinds: BTreeMap<String, u64>,
     pub(crate) entries: u64,
@@ -105,9 +107,10 @@ struct Ahead<'scope> {
 impl<'t> Walk<'t> {
     fn new(threads: usize, trust: &'t Trust, known_cutoffs: &'t BTreeSet<Cutoff>) -> Self {
         let out = Walked {
-            defects: Defects::default(),
+            defects: Defects::within(trust.period),
             attest: Attest::default(),
             checkpoint: None,
+            folder: String::new(),
             project: None,
             kinds: BTreeMap::new(),
             entries: 0,
@@ -135,6 +138,7 @@ impl<'t> Walk<'t> {
         if reader.info().partial {
             return Err(VerifyError::Kind { kind: "a partial one" });
         }
+        reader.top().clone_into(&mut self.out.folder);
         progress(Progress::Opened);
         let Some(checkpoint) = self.checkpoint(&mut reader)? else { return Ok(self.out) };
         self.notes(&mut reader, checkpoint.size)?;
@@ -160,11 +164,13 @@ impl<'t> Walk<'t> {
             Err(error) => error,
         };
         let code = match error {
+            // What zip programs write of their own accord: folders, modes without a type, another order.
+            BundleError::NotPlain { mode, .. } if matches!(mode >> 12, 0 | 0o04) => DefectCode::BundleZip,
+            BundleError::Order(_) => DefectCode::BundleZip,
             BundleError::Name { .. }
             | BundleError::OutsideTop(_)
             | BundleError::Duplicate(_)
             | BundleError::CaseDuplicate(_)
-            | BundleError::Order(_)
             | BundleError::NotPlain { .. }
             | BundleError::Foreign(_) => DefectCode::BundleName,
             BundleError::Missing(_)

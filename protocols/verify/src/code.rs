@@ -59,16 +59,16 @@ macro_rules! defects {
 }
 
 defects! {
-    /// The container is no canonical zip.
+    /// The container is no canonical zip: it was packed again, or bytes of it were changed.
     BundleZip, "E-BUNDLE-ZIP", Authentic,
-        "证据包不是规范的 zip 容器，或其中有多余、缺失、被改动的字节",
-        "the bundle is no canonical zip: bytes are added, missing or changed in its structure",
-        "请重新从网关导出证据包，并说明文件经过哪些途径传递",
-        "export the bundle again from the gateway, and say how the file travelled";
-    /// A file name is duplicated, unsorted or tries to leave the folder.
+        "证据包不是网关写出的原文件：被其他程序重新打包过，或 zip 结构中有多余、缺失、被改动的字节",
+        "the bundle is not the file that the gateway wrote: another program packed it again, or bytes of its zip structure are added, missing or changed",
+        "请索取网关导出的原文件（不要解开后重新压缩），并说明文件经过哪些途径传递",
+        "ask for the original file as the gateway exported it, never unpacked and zipped again, and how it travelled";
+    /// A file name is duplicated, impossible or tries to leave the folder.
     BundleName, "E-BUNDLE-NAME", Authentic,
-        "证据包内有重复、未排序或越界的文件名",
-        "the bundle has file names that are duplicated, unsorted or point outside its folder",
+        "证据包内有重复、不合规或越界的文件名",
+        "the bundle has file names that are duplicated, impossible or point outside its folder",
         "请说明此证据包由何程序生成；规范的导出不会产生这样的文件名",
         "say which program made this bundle; a proper export never writes such names";
     /// A file differs from the manifest, is missing from it or from the bundle.
@@ -111,7 +111,7 @@ defects! {
     LogRoot, "E-LOG-ROOT", Authentic,
         "由全部条目重算的默克尔根与检查点不符：有条目被改动、删除或插入",
         "the root recomputed from every entry is not the checkpoint's: entries were changed, dropped or inserted",
-        "请说明日志是否恢复过旧备份；代理端保留的回执可以重建真实日志",
+        "请说明日志是否恢复过旧备份；采集端保留的回执可以重建真实日志",
         "say whether the log was restored from a backup; the agents' receipts can rebuild the true log";
     /// An entries tile is missing, malformed or of the wrong size.
     LogTile, "E-LOG-TILE", Authentic,
@@ -195,7 +195,7 @@ defects! {
     EntrySignature, "E-ENTRY-SIGNATURE", Authentic,
         "声明签名无效：内容在签名后被改动",
         "a statement's signature is invalid: it was changed after signing",
-        "请从代理端的存储取原始声明核对",
+        "请从采集端的存储取原始声明核对",
         "compare with the original statement in the agent's store";
     /// A statement is signed by a key that is not enrolled at that index.
     KeyUnenrolled, "E-KEY-UNENROLLED", Authentic,
@@ -213,7 +213,7 @@ defects! {
     KeyIdentity, "E-KEY-IDENTITY", Authentic,
         "声明自称的角色或名称与密钥登记不符",
         "a statement claims another role or name than its key was enrolled with",
-        "请核对代理端配置中的编号",
+        "请核对采集端配置中的编号",
         "check the id in the agent's configuration";
     /// A key change does not fit the keys in force.
     KeyChange, "E-KEY-CHANGE", Authentic,
@@ -231,19 +231,19 @@ defects! {
     StreamSeq, "E-STREAM-SEQ", Authentic,
         "数据流序号不连续：有声明被抽走或调换次序",
         "a stream's sequence is broken: statements were withheld or reordered",
-        "请提供缺失序号的声明；代理端按保存期留存原件",
+        "请提供缺失序号的声明；采集端按保存期留存原件",
         "ask for the missing statements; the agent keeps them for the retention time";
     /// A statement does not name its predecessor.
     StreamPrev, "E-STREAM-PREV", Authentic,
         "声明所指的前一声明与日志不符",
         "a statement does not name the statement before it",
-        "请说明代理端是否恢复过旧备份或被克隆",
+        "请说明采集端是否恢复过旧备份或被克隆",
         "ask whether the agent's box was restored from a backup or cloned";
     /// Two different statements have the same sequence number.
     StreamEquivocation, "E-STREAM-EQUIVOCATION", Authentic,
         "同一序号有两份不同的声明：设备被克隆或数据被改写",
         "two different statements carry one sequence number: a cloned box or rewritten data",
-        "请现场核查代理端设备，确认只有一台持有该密钥",
+        "请现场核查采集端设备，确认只有一台持有该密钥",
         "inspect the box on site and make sure that one box alone holds the key";
     /// The same statement is logged twice.
     StreamReplay, "E-STREAM-REPLAY", Authentic,
@@ -261,35 +261,35 @@ defects! {
     WindowGrid, "E-WINDOW-GRID", Authentic,
         "时间窗口不在创世声明规定的网格上",
         "windows do not lie on the grid that the genesis fixes",
-        "请核对代理端的窗口长度配置",
+        "请核对采集端的窗口长度配置",
         "check the window length in the agent's configuration";
     /// Time between two statements of a stream is not signed.
     WindowHole, "E-WINDOW-HOLE", Authentic,
         "数据流的窗口与停机声明之间有空洞",
         "windows and down times of a stream leave a hole",
-        "请说明该时段代理端的状态",
+        "请说明该时段采集端的状态",
         "ask what the agent's box did in that time";
     /// Windows lie before the genesis was signed.
     WindowBeforeGenesis, "E-WINDOW-BEFORE-GENESIS", Authentic,
         "窗口早于创世声明的签署时间：数据被倒签日期",
         "windows lie before the genesis was signed: they are back-dated",
-        "请说明代理端时钟，以及数据的真实来源",
+        "请说明采集端时钟，以及数据的真实来源",
         "ask about the agent's clock and where those data come from";
     /// Windows cover time that was already covered.
     WindowOverlap, "E-WINDOW-OVERLAP", Authentic,
         "同一时间被签署两次",
         "the same time is signed twice",
-        "请说明设备是否同时由两个代理端采集，或时钟是否回拨",
+        "请说明设备是否同时由两个采集端采集，或时钟是否回拨",
         "ask whether two boxes read the machine, or whether a clock was set back";
     /// A batch holds a machine that is not this agent's.
     WindowForeign, "E-WINDOW-FOREIGN", Authentic,
-        "窗口包含不属于该代理端的设备",
+        "窗口包含不属于该采集端的设备",
         "windows hold a machine that the roster gives to another agent or to nobody",
-        "请登记方确认设备与代理端的对应关系",
+        "请登记方确认设备与采集端的对应关系",
         "ask the registrar which agent measures that machine";
     /// A batch leaves out a machine of its agent.
     WindowMachineLeftOut, "E-WINDOW-MACHINE-LEFT-OUT", Complete,
-        "窗口遗漏了该代理端应采集的设备",
+        "窗口遗漏了该采集端应采集的设备",
         "windows leave out a machine that the roster gives to their agent",
         "请说明该设备为何从配置中去除",
         "ask why that machine was taken out of the configuration";
@@ -297,29 +297,29 @@ defects! {
     WindowColumn, "E-WINDOW-COLUMN", Authentic,
         "窗口数据列的编号、单位、长度或数值不成立",
         "a column of windows has an impossible id, unit, length or value",
-        "请询问代理端版本",
+        "请询问采集端版本",
         "ask for the agent's version";
     /// The leaf states do not fill their window.
     WindowStates, "E-WINDOW-STATES", Authentic,
         "状态时长之和不等于窗口长度",
         "the leaf states of a window do not sum to its length",
-        "请询问代理端版本；规范的代理端不会签署这样的窗口",
+        "请询问采集端版本；规范的采集端不会签署这样的窗口",
         "ask for the agent's version; a proper agent never signs such a window";
     /// An event cannot be true.
     EventContent, "E-EVENT-CONTENT", Authentic,
         "事件内容不成立：时间、设备或数值不合规则",
         "an event cannot be true: its time, machine or values break the rules",
-        "请询问代理端版本",
+        "请询问采集端版本",
         "ask for the agent's version";
     /// The definitions hash is not the one in force.
     DefinitionsHash, "E-DEFINITIONS-HASH", Complete,
         "窗口所依据的定义或状态映射未经批准，按未知计",
         "windows rest on definitions or state mappings that were not approved; they count as UNKNOWN",
-        "请说明代理端的状态映射何时改动，是否经登记方批准",
+        "请说明采集端的状态映射何时改动，是否经登记方批准",
         "ask when the agent's state mapping was changed and whether the registrar approved it";
     /// A checkpoint that an agent saw is not in this log's history.
     SeenRoot, "E-SEEN-ROOT", Authentic,
-        "代理端见过的检查点与本日志历史不符：历史被改写或对外出示了两个版本",
+        "采集端见过的检查点与本日志历史不符：历史被改写或对外出示了两个版本",
         "a checkpoint that an agent saw is not in this log's history: rewritten, or two views were shown",
         "请运营方解释；这是日志被改写的直接证据",
         "ask the operator; this is direct evidence of a rewritten log";
@@ -327,7 +327,7 @@ defects! {
     SeenSize, "E-SEEN-SIZE", Authentic,
         "声明所见的检查点比其自身位置更晚",
         "a statement claims to have seen a checkpoint that covers its own place",
-        "请核对代理端与网关的时钟和版本",
+        "请核对采集端与网关的时钟和版本",
         "check clocks and versions of agent and gateway";
     /// A note that a statement names is missing or different.
     SeenNote, "E-SEEN-NOTE", Authentic,
@@ -351,7 +351,7 @@ defects! {
     MissingWindows, "E-MISSING-WINDOWS", Complete,
         "期间内有设备窗口缺失，且没有停机声明",
         "windows of the period are missing and no down time accounts for them",
-        "请说明缺失时段的生产情况，并提供代理端存储",
+        "请说明缺失时段的生产情况，并提供采集端存储",
         "ask what was produced in that time, and for the agent's store";
     /// A machine of the roster has no window at all.
     MissingMachine, "E-MISSING-MACHINE", Complete,
@@ -361,9 +361,9 @@ defects! {
         "ask whether the machine was installed, retired or is measured otherwise";
     /// An agent of the roster has no statement at all.
     MissingAgent, "E-MISSING-AGENT", Complete,
-        "清单中的代理端没有任何声明",
+        "清单中的采集端没有任何声明",
         "an agent of the roster has no statement at all",
-        "请说明该代理端的下落",
+        "请说明该采集端的下落",
         "ask what became of that agent's box";
     /// A stream ends before the period does.
     MissingTail, "E-MISSING-TAIL", Complete,
@@ -373,7 +373,7 @@ defects! {
         "export again after the period has ended and everything was sent";
     /// Windows were lost and the loss is signed.
     SignedLoss, "E-SIGNED-LOSS", Complete,
-        "代理端签署了数据丢失",
+        "采集端签署了数据丢失",
         "the agent signed that it lost windows",
         "请说明存储损坏的原因",
         "ask how the store came to be damaged";

@@ -2,22 +2,40 @@
 
 use std::collections::BTreeMap;
 
+use kpi::Period;
+
 use crate::code::{DefectCode, Spoils};
 use crate::report::{Defect, DefectGroup, LISTED};
 
 /// What was found wrong so far.
 #[derive(Debug, Default)]
 pub(crate) struct Defects {
-    groups: BTreeMap<DefectCode, (u64, Vec<Defect>)>,
+    groups: BTreeMap<DefectCode, Group>,
+    /// The period that the assessor asks about.
+    asked: Option<Period>,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    count: u64,
+    outside: u64,
+    first: Vec<Defect>,
 }
 
 impl Defects {
+    /// None yet, of a bundle that is asked about this period.
+    pub(crate) fn within(asked: Option<Period>) -> Self {
+        Self { asked, ..Self::default() }
+    }
+
     /// One more occurrence.
     pub(crate) fn add(&mut self, code: DefectCode, defect: Defect) {
-        let (count, first) = self.groups.entry(code).or_default();
-        *count += 1;
-        if first.len() < LISTED {
-            first.push(defect);
+        let elsewhere = self.asked.zip(defect.period).is_some_and(|(asked, of)| asked.overlap(of).is_none());
+        let group = self.groups.entry(code).or_default();
+        group.count += 1;
+        group.outside += u64::from(elsewhere && code.spoils() == Spoils::Complete);
+        if group.first.len() < LISTED {
+            group.first.push(defect);
         }
     }
 
@@ -33,7 +51,7 @@ impl Defects {
 
     /// Forgets occurrences of a code that a later statement settled.
     pub(crate) fn settle(&mut self, code: DefectCode, kid: &str) -> bool {
-        let Some((count, first)) = self.groups.get_mut(&code) else { return false };
+        let Some(Group { count, first, .. }) = self.groups.get_mut(&code) else { return false };
         let before = first.len();
         first.retain(|d| d.kid.as_deref() != Some(kid));
         let gone = before - first.len();
@@ -44,16 +62,16 @@ impl Defects {
         gone > 0
     }
 
-    /// Whether anything spoils a verdict.
+    /// Whether anything spoils a verdict. What only concerns time that nobody asked about does not.
     pub(crate) fn spoil(&self, verdict: Spoils) -> bool {
-        self.groups.keys().any(|code| code.spoils() == verdict)
+        self.groups.iter().any(|(code, group)| code.spoils() == verdict && group.count > group.outside)
     }
 
     /// All groups, in the order of the codes.
     pub(crate) fn finish(self) -> Vec<DefectGroup> {
         self.groups
             .into_iter()
-            .map(|(code, (count, first))| DefectGroup {
+            .map(|(code, Group { count, outside, first })| DefectGroup {
                 code,
                 spoils: code.spoils(),
                 zh: code.zh(),
@@ -61,6 +79,7 @@ impl Defects {
                 ask_zh: code.ask_zh(),
                 ask_en: code.ask_en(),
                 count,
+                outside,
                 first,
             })
             .collect()

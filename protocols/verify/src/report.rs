@@ -145,6 +145,9 @@ pub struct DefectGroup {
     pub ask_en: &'static str,
     /// How often it occurred.
     pub count: u64,
+    /// How many of these concern only time outside the period that the trust file asks for. They do not spoil
+    /// `complete`; what spoils `authentic` does so wherever it lies, and is not counted here.
+    pub outside: u64,
     /// The first occurrences, in order of the log.
     pub first: Vec<Defect>,
 }
@@ -207,6 +210,8 @@ pub struct TimeReport {
 /// The log behind a bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct LogSummary {
+    /// The one folder inside the archive.
+    pub folder: String,
     /// Name of the log.
     pub origin: String,
     /// Number of entries.

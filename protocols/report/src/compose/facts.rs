@@ -10,7 +10,7 @@ use verify::report::{PlanReport, TimeGrade};
 pub(crate) fn identity(c: Context<'_>) -> Vec<Fact> {
     let mut facts = Vec::new();
     if let Some(log) = &c.report.log {
-        facts.push(Fact::code(c.t("检查点散列", "Checkpoint hash"), log.note.clone()));
+        facts.push(Fact::code(c.t("检查点哈希", "Checkpoint hash"), log.note.clone()));
         facts.push(Fact::new(c.t("日志规模", "Tree size"), number::count(log.size)));
         facts.push(Fact::code(c.t("默克尔根", "Merkle root"), log.root.clone()));
         facts.push(Fact::new(c.t("日志名", "Log origin"), log.origin.clone()));
@@ -26,7 +26,7 @@ pub(crate) fn identity(c: Context<'_>) -> Vec<Fact> {
     let trust = &c.report.trust;
     facts.push(Fact::code(c.t("所信日志公钥", "Trusted log key"), trust.log.clone()));
     facts.push(Fact::code(c.t("所信登记方公钥", "Trusted registrar"), trust.registrar.clone()));
-    facts.push(Fact::code(c.t("所信收据公钥", "Trusted receipt key"), trust.receipt.clone()));
+    facts.push(Fact::code(c.t("所信回执公钥", "Trusted receipt key"), trust.receipt.clone()));
     if let Some(key) = &trust.operator_time {
         facts.push(Fact::code(c.t("所信运营方时间公钥", "Trusted operator time key"), key.clone()));
     }
@@ -48,9 +48,9 @@ pub(crate) fn identity(c: Context<'_>) -> Vec<Fact> {
 fn role<'a>(c: Context<'a>, role: &'a str) -> &'a str {
     match role {
         "registrar" => c.t("登记方", "registrar"),
-        "agent" => c.t("采集器", "agent"),
+        "agent" => c.t("采集端", "agent"),
         "enterprise" => c.t("企业", "enterprise"),
-        "assessor" => c.t("评估方", "assessor"),
+        "assessor" => c.t("验收方", "assessor"),
         other => other,
     }
 }

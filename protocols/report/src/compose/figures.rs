@@ -167,7 +167,7 @@ fn facts(c: Context<'_>, table: &KpiTable, kpi: &Kpi) -> Vec<Fact> {
     facts.push(Fact::new(c.t("日历", "Calendar"), calendar(c, &kpi.calendar)));
     facts.push(Fact::code(c.t("状态映射", "Mappings"), short_hashes(&kpi.mappings)));
     if let Some(hash) = &kpi.statements {
-        facts.push(Fact::code(c.t("记录散列", "Records"), hash.clone()));
+        facts.push(Fact::code(c.t("记录哈希", "Records"), hash.clone()));
     }
     facts.push(Fact::new(c.t("方法版本", "Method"), kpi.method));
     facts

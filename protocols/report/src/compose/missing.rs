@@ -56,11 +56,11 @@ impl Kind {
     fn words(self, lang: Lang) -> &'static str {
         let (zh, en) = match self {
             Self::Missing => ("没有任何签名记录", "no signed record"),
-            Self::Lost => ("采集器声明记录已丢失", "the agent signed that records were lost"),
+            Self::Lost => ("采集端声明记录已丢失", "the agent signed that records were lost"),
             Self::Premature => ("记录在发生之前就已生成", "records made before they happened"),
             Self::Unapproved => ("状态映射未经登记方批准", "state mapping not approved by the registrar"),
             Self::Late => ("上传过迟，不计入", "sent too late, not counted"),
-            Self::Down => ("采集器停机（已签名声明）", "the agent was off (signed)"),
+            Self::Down => ("采集端停机（已签名声明）", "the agent was off (signed)"),
         };
         lang.t(zh, en)
     }
@@ -68,7 +68,7 @@ impl Kind {
     fn ask(self, lang: Lang) -> &'static str {
         let (zh, en) = match self {
             Self::Missing => (
-                "该时段为何没有记录；采集器留存的原件，或停电、检修单据",
+                "该时段为何没有记录；采集端留存的原件，或停电、检修单据",
                 "why there is no record; the agent's stored originals, or papers on power cut or repair",
             ),
             Self::Lost => (

@@ -97,7 +97,7 @@ fn widest(rows: &[TimelineRow]) -> i64 {
 fn words(lang: Lang, fill: Fill) -> String {
     match fill {
         Fill::State(n) => Leaf::from_number(n).map_or("", |leaf| lang.t(leaf.zh(), leaf.en())),
-        Fill::Down => lang.t("采集器停机", "agent off"),
+        Fill::Down => lang.t("采集端停机", "agent off"),
         Fill::Gap => lang.t("无记录", "no record"),
     }
     .to_owned()

@@ -24,7 +24,7 @@ fn authentic(c: Context<'_>) -> Verdict {
     let mut v = verdict(
         c.t("真实", "Authentic"),
         c.t(
-            "记录是否由登记过的采集器签署，此后没有被改过？",
+            "记录是否由登记过的采集端签署，此后没有被改过？",
             "Were the records signed by enrolled agents and not altered since?",
         ),
     );
@@ -87,7 +87,7 @@ fn time(c: Context<'_>) -> Verdict {
                 Level::Caution,
                 c.t("仅运营方", "operator only"),
                 c.t(
-                    "入库时间只由平台运营方自己证明，没有独立见证方。若运营方参与作假，时间可能不实。",
+                    "入库时间只由网关运营方自己证明，没有独立见证方。若运营方参与作假，时间可能不实。",
                     "The gateway's operator alone attests the time, without independent \
                      witnesses. If the operator took part in a fraud, times could be false.",
                 ),
@@ -99,7 +99,7 @@ fn time(c: Context<'_>) -> Verdict {
                 Level::Bad,
                 c.t("无", "none"),
                 c.t(
-                    "没有任何一方证明时间；记录中的时间只是采集器自己的说法。",
+                    "没有任何一方证明时间；记录中的时间只是采集端自己的说法。",
                     "Nobody attests the time; the times in the records are the agents' own claims.",
                 ),
             );
@@ -184,11 +184,11 @@ fn complete(c: Context<'_>) -> Verdict {
     say(&mut v, level, answer, sentence);
     let ask = match complete.verdict {
         CompleteAnswer::TailUnseen => c.t(
-            "评估方在信任文件中写入 period 后重新核验。",
+            "验收方在信任文件中写入 period 后重新核验。",
             "put the period into your trust file and check again.",
         ),
         CompleteAnswer::No => c.t(
-            "请企业逐条说明下表所列缺失，并提供采集器留存的原始记录或停电、检修单据。",
+            "请企业逐条说明下表所列缺失，并提供采集端留存的原始记录或停电、检修单据。",
             "ask the enterprise to explain each range in the table below, with the agent's stored records or papers \
              on power cuts and repairs.",
         ),
@@ -202,7 +202,7 @@ fn complete(c: Context<'_>) -> Verdict {
 fn plausible(c: Context<'_>) -> Verdict {
     let p = &c.report.plausible;
     let mut v = verdict(
-        c.t("可信", "Plausible"),
+        c.t("合理", "Plausible"),
         c.t("数据本身看上去是否像真实生产？", "Do the data look like real production?"),
     );
     let n = u64::try_from(p.findings.len()).unwrap_or(u64::MAX) + p.omitted.values().sum::<u64>();
