@@ -269,7 +269,8 @@ impl Configuration {
     /// Machines whose mapping is not the one in the genesis: they count as UNKNOWN until a plan approves it.
     pub fn unapproved<'a>(&'a self, genesis: &'a Genesis) -> impl Iterator<Item = &'a Machine> {
         self.machines_of(&genesis.project).filter(move |configured| {
-            genesis.machines.iter().any(|m| m.id == configured.id && m.mapping != configured.mapping.hash)
+            let own = genesis.machines.iter().find(|m| m.agent == self.agent.id && m.id == configured.id);
+            own.is_some_and(|m| m.mapping != configured.mapping.hash)
         })
     }
 

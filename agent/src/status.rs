@@ -68,6 +68,12 @@ pub struct MachineStatus {
     pub state: String,
     /// The same in Chinese.
     pub state_zh: String,
+    /// Its mapping is not the one in the genesis.
+    #[serde(default)]
+    pub unapproved: bool,
+    /// Its time counts as UNKNOWN, because its mapping or that of a machine signed with it is not approved.
+    #[serde(default)]
+    pub uncounted: bool,
     /// Its points.
     pub points: Vec<PointStatus>,
 }
@@ -137,6 +143,7 @@ impl Status {
         self.trouble.is_none()
             && !self.clock_disbelieved
             && self.links.iter().all(|l| l.up)
+            && !self.machines.iter().any(|m| m.unapproved || m.uncounted)
             && self.projects.iter().all(|p| p.standing == "fine" && p.alarm.is_none())
     }
 
@@ -172,6 +179,9 @@ impl Status {
         line("设备 · machines".to_owned());
         let rows: Vec<[String; 5]> = self.machines.iter().map(machine_row).collect();
         line(table(["状态 state", "id", "名称 name", "项目 project", "坏测点 bad points"], &rows));
+        for machine in self.machines.iter().filter(|m| m.unapproved) {
+            line(unapproved_line(machine));
+        }
         line("项目 · projects".to_owned());
         let rows: Vec<[String; 5]> = self.projects.iter().map(project_row).collect();
         line(table(
@@ -275,8 +285,24 @@ fn machine_row(machine: &MachineStatus) -> [String; 5] {
         .iter()
         .filter_map(|p| p.problem.as_ref().map(|problem| format!("{}: {problem}", p.name)))
         .collect();
-    let state = format!("{} {}", machine.state_zh, machine.state);
+    let mark = match (machine.unapproved, machine.uncounted) {
+        (true, _) => " ! 口径未批准 mapping not approved: 计为未知 counts as UNKNOWN",
+        (false, true) => " ! 计为未知 counts as UNKNOWN",
+        (false, false) => "",
+    };
+    let state = format!("{} {}{mark}", machine.state_zh, machine.state);
     [state, machine.id.clone(), machine.name.clone(), machine.project.clone(), bad.join("; ")]
+}
+
+/// The agent reads the genesis and no later plan, so it can only say against what it compared.
+fn unapproved_line(machine: &MachineStatus) -> String {
+    format!(
+        "  ! {}: 口径与创世声明不同，登记方批准前，本机在项目 {} 中签署的全部设备时间计为未知；请运行 plumbline-agent check · \
+         the mapping is not the one in the genesis; the time of every machine that this box signs in {} counts as \
+         UNKNOWN until the registrar approves; run plumbline-agent check (an approval after the genesis is not \
+         seen here, the gateway knows it)",
+        machine.id, machine.project, machine.project
+    )
 }
 
 fn project_row(project: &ProjectStatus) -> [String; 5] {
@@ -395,6 +421,31 @@ mod tests {
         {
             assert!(text.contains(want), "{want} is missing in\n{text}");
         }
+    }
+
+    fn well() -> Status {
+        let mut status = status();
+        status.links[0].up = true;
+        status.machines[0].state = "producing".into();
+        let other = MachineStatus { id: "press-04".into(), ..status.machines[0].clone() };
+        status.machines.push(other);
+        assert!(status.is_well() && status.text().contains("正常"), "{}", status.text());
+        status
+    }
+
+    #[test]
+    fn what_counts_as_unknown_is_not_shown_as_well_nor_producing_without_a_mark() {
+        let mut status = well();
+        status.machines[0].unapproved = true;
+        status.machines.iter_mut().for_each(|m| m.uncounted = true);
+        let text = status.text();
+        assert!(!status.is_well() && !text.contains("正常 · well") && text.contains("look below"), "{text}");
+        for machine in ["press-03", "press-04"] {
+            let row = text.lines().find(|l| l.contains("producing") && l.contains(machine)).unwrap();
+            assert!(row.contains("计为未知 counts as UNKNOWN"), "{row}");
+            assert_eq!(row.contains("口径未批准 mapping not approved"), machine == "press-03", "{row}");
+        }
+        assert_eq!(text.matches("until the registrar approves").count(), 1, "{text}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! waits for another's work here.
 
 use super::cursor::Standing;
+use super::project::Project;
 use crate::configuration::Configuration;
 use crate::status::{LinkStatus, MachineStatus, PointStatus, ProjectStatus, Status, StoreStatus};
 use kpi::Leaf;
@@ -46,6 +47,7 @@ impl Board {
                 state: Leaf::Unknown.en().to_owned(),
                 state_zh: Leaf::Unknown.zh().to_owned(),
                 points,
+                ..MachineStatus::default()
             });
         }
         places.sort_by_key(|(id, _)| *id);
@@ -76,6 +78,19 @@ impl Board {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // Notes are plain values; a panic elsewhere cannot leave them half written in a harmful way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes which mappings differ from the genesis. A window names all mappings of the box in one hash, so a
+    /// single one takes every machine with it that is signed in the same project.
+    pub(crate) fn mappings(&self, configuration: &Configuration, project: &Project) {
+        let differing: Vec<&str> =
+            configuration.unapproved(&project.genesis).map(|m| m.id.as_str()).collect();
+        let mut inner = self.inner();
+        for machine in inner.status.machines.iter_mut().filter(|m| m.project == project.id()) {
+            machine.unapproved = differing.contains(&machine.id.as_str());
+            let signed = project.plan.machines.iter().any(|m| m.id == machine.id);
+            machine.uncounted = signed && !differing.is_empty();
+        }
     }
 
     /// Everything, as of `at`.

@@ -66,8 +66,13 @@ pub(crate) fn configuration(dir: &Path) -> Configuration {
 
 /// With more lines in `[agent]`.
 pub(crate) fn configuration_with(dir: &Path, more: &str) -> Configuration {
-    let text = CONFIGURATION.replace("REGISTRAR", &registrar().public().to_string());
-    let text = text.replace("[[uplink]]", &format!("{more}\n[[uplink]]"));
+    configuration_changed(dir, "[[uplink]]", &format!("{more}\n[[uplink]]"))
+}
+
+/// With other words in one place.
+pub(crate) fn configuration_changed(dir: &Path, from: &str, to: &str) -> Configuration {
+    assert!(CONFIGURATION.contains(from), "{from} is not in the configuration");
+    let text = CONFIGURATION.replace("REGISTRAR", &registrar().public().to_string()).replace(from, to);
     Configuration::parse("agent.toml", &text, dir).unwrap()
 }
 

@@ -14,7 +14,7 @@ mod core;
 mod cursor;
 mod facts;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod links;
 mod listener;
 mod order;

@@ -94,6 +94,9 @@ pub async fn run(options: AgentOptions) -> Result<AgentHandle, RunError> {
     let key = Arc::new(keys::load(&configuration.agent.data_dir)?);
     let projects = projects(&configuration, &key)?;
     let board = Arc::new(Board::new(&configuration, clock.now().utc));
+    for project in &projects {
+        board.mappings(&configuration, project);
+    }
     let all_stop = CancellationToken::new();
     // The page comes first: when the rest takes its time, somebody may be looking.
     let status_address = status_page(&configuration, &board, &clock, &all_stop).await;

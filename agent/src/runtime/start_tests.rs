@@ -59,6 +59,23 @@ async fn without_machine_and_gateway_an_agent_signs_that_it_knows_nothing_and_ke
 }
 
 #[tokio::test]
+async fn a_mapping_that_the_genesis_does_not_name_shows_in_the_status() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Shifted(std::time::Instant::now()));
+    let first = start(dir.path(), &clock, "").await;
+    let machine = first.status().machines[0].clone();
+    assert!(!machine.unapproved && !machine.uncounted);
+    first.shutdown().await;
+    let configuration = fixture::configuration_changed(dir.path(), "input:12", "input:14");
+    let options = AgentOptions { configuration, clock: Arc::clone(&clock) as Arc<dyn Clock> };
+    let second = run(options).await.unwrap();
+    let status = second.status();
+    assert!(status.machines[0].unapproved && status.machines[0].uncounted);
+    assert!(status.text().contains("口径未批准 mapping not approved"), "{}", status.text());
+    second.shutdown().await;
+}
+
+#[tokio::test]
 async fn the_status_page_answers_and_a_port_in_use_keeps_nobody_from_measuring() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(Shifted(std::time::Instant::now()));
