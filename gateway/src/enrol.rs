@@ -23,11 +23,8 @@ pub enum EnrolError {
 
 /// Checks the proof of possession and queues the request.
 pub fn queue(ops: &Ops, bytes: Vec<u8>, at_ms: i64) -> Result<EnrolmentRow, EnrolError> {
-    let enrolment = Enrolment::open(&bytes).map_err(|e| {
-        EnrolError::Request(format!(
-            "this is no enrolment request: {e}; make one with `plumbline-agent init`"
-        ))
-    })?;
+    let enrolment = Enrolment::open(&bytes)
+        .map_err(|e| EnrolError::Request(format!("{e}; make a request with `plumbline-agent init`")))?;
     crate::project::check_id(&enrolment.project).map_err(EnrolError::Request)?;
     let row = EnrolmentRow {
         kid: enrolment.key.kid().0,

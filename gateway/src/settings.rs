@@ -33,7 +33,14 @@ pub struct Settings {
 impl Settings {
     /// Reads `gateway.toml`; every mistake is reported at once.
     pub fn load(file: &Path) -> Result<Self, ConfigErrors> {
-        let document = Document::load(file)?;
+        let mut document = Document::load(file);
+        if let Err(errors) = &mut document
+            && !file.exists()
+        {
+            let hint = "; make it with `plumbline-gateway init --data DIR`, or name its folder with --data";
+            errors.0.iter_mut().for_each(|problem| problem.message += hint);
+        }
+        let document = document?;
         let data = match file.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
