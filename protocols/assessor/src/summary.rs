@@ -108,7 +108,8 @@ impl Out {
         for kpi in kpis {
             let pad = " ".repeat(usize::try_from(widest - columns(&kpi.name)).unwrap_or(0));
             let value = if kpi.undefined.is_empty() {
-                format!("{} {}", kpi.value, kpi.unit)
+                let mark = if kpi.provisional { self.lang.t(" · 暂定", " · provisional") } else { "" };
+                format!("{} {}{mark}", kpi.value, kpi.unit)
             } else {
                 format!("— {}", kpi.undefined)
             };
@@ -205,6 +206,7 @@ mod tests {
                     name: "开机率".into(),
                     value: "60.12 – 71.34".into(),
                     unit: "%".into(),
+                    provisional: true,
                     ..KpiBlock::default()
                 },
                 KpiBlock {
@@ -228,7 +230,8 @@ mod tests {
         assert!(text.contains("→ 下一步：请企业说明采集端为何停机。"));
         assert!(text.contains("… 另有未列出的：5"), "{text}");
         assert!(
-            text.contains("  开机率    60.12 – 71.34 %") && text.contains("  单件电耗  — 没有件数。"),
+            text.contains("  开机率    60.12 – 71.34 % · 暂定\n")
+                && text.contains("  单件电耗  — 没有件数。"),
             "{text}"
         );
     }

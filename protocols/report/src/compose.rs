@@ -6,6 +6,7 @@ mod figures;
 mod missing;
 mod names;
 mod pictures;
+mod spoiled;
 #[cfg(test)]
 mod tests;
 mod verdicts;
@@ -74,7 +75,7 @@ pub(crate) fn document(report: &Report, lang: Lang) -> Document {
         level,
         identity: facts::identity(c),
         verdicts: verdicts::all(c),
-        nothing_missing: nothing_missing(c).to_owned(),
+        nothing_missing: nothing_missing(c),
         nothing_found: nothing_found(c).to_owned(),
         defects: report.defects.iter().map(|group| defect(c, group)).collect(),
         findings: report.plausible.findings.iter().map(|f| finding(c, f)).collect(),
@@ -94,7 +95,7 @@ pub(crate) fn document(report: &Report, lang: Lang) -> Document {
 
 fn subject(report: &Report) -> Subject {
     Subject {
-        folder: report.project.as_ref().map(|p| p.id.clone()),
+        folder: report.log.as_ref().map(|l| l.folder.clone()),
         note_hash: report.log.as_ref().map_or_else(String::new, |l| l.note.clone()),
         log_vkey: report.trust.log.clone(),
         registrar: report.trust.registrar.clone(),
@@ -102,8 +103,8 @@ fn subject(report: &Report) -> Subject {
 }
 
 /// What an empty table of missing time means: nothing is missing, or nobody could tell.
-fn nothing_missing(c: Context<'_>) -> &'static str {
-    match c.report.complete.verdict {
+fn nothing_missing(c: Context<'_>) -> String {
+    let words = match c.report.complete.verdict {
         CompleteAnswer::Undecided => c.lang.t(
             "未能判定：证据包读不到能够回答这个问题的程度。",
             "Not decided: the bundle could not be read far enough to answer this.",
@@ -112,16 +113,20 @@ fn nothing_missing(c: Context<'_>) -> &'static str {
             "到最后一条记录为止没有缺失；末尾是否被截去无从得知。",
             "Nothing is missing up to the last record; whether the tail was cut off could not be seen.",
         ),
-        CompleteAnswer::No => c.lang.t(
-            "没有可以逐段列出的缺失；使“完整”为否的缺陷见上。",
-            "Nothing that could be listed as ranges; the defects above spoil “complete”.",
-        ),
+        CompleteAnswer::No => {
+            let why = spoiled::reasons(c);
+            return match c.lang {
+                Lang::Zh => format!("没有可以逐段列出的缺失；使“完整”为否的是：{why}。"),
+                Lang::En => format!("There are no ranges to list; “complete” is spoiled because {why}."),
+            };
+        }
         CompleteAnswer::Yes => c.lang.t(
             "没有缺失：名册中每台设备在本期的每个窗口都有签名记录。",
             "Nothing is missing: every window of every machine in the roster has a signed record \
              for this period.",
         ),
-    }
+    };
+    words.to_owned()
 }
 
 /// What an empty list of findings means.
@@ -158,17 +163,17 @@ fn summary(c: Context<'_>) -> (Level, String) {
         );
         return (Level::Bad, text.to_owned());
     }
-    let absent = c.length(missing::absent_ms(&r.complete.presence));
     let (level, mut text) = match r.complete.verdict {
         CompleteAnswer::No => (
             Level::Bad,
             match c.lang {
                 Lang::Zh => {
-                    format!("证据真实，但不完整：各台设备合计缺 {absent}。补齐或说明之前，不宜据此核定。")
+                    format!("证据真实，但不完整：{}。补齐或说明之前，不宜据此核定。", spoiled::reasons(c))
                 }
                 Lang::En => format!(
-                    "The evidence is authentic but not complete: {absent} of machine time are \
-                     missing. Do not settle on it before that is made good or explained."
+                    "The evidence is authentic but not complete: {}. Do not settle on it before \
+                     that is made good or explained.",
+                    spoiled::reasons(c)
                 ),
             },
         ),
@@ -200,6 +205,12 @@ fn summary(c: Context<'_>) -> (Level, String) {
         }
         TimeGrade::None => text.push_str(c.t("时间没有任何证明。", " Nobody attests its times.")),
     }
+    if r.complete.verdict != CompleteAnswer::No && r.defects.iter().any(spoiled::lies_outside) {
+        text.push_str(c.t(
+            "评估期之外另有缺陷（见下），不影响本期。",
+            " There are defects outside the period (see below); they do not touch it.",
+        ));
+    }
     if r.plausible.verdict == Answer::Yes {
         return (level, text);
     }
@@ -210,7 +221,11 @@ fn summary(c: Context<'_>) -> (Level, String) {
 }
 
 fn defect(c: Context<'_>, group: &DefectGroup) -> Finding {
+    let outside = spoiled::lies_outside(group);
     let spoils = match group.spoils {
+        _ if outside => {
+            c.t("在评估期之外，不影响本期是否完整", "outside the period; does not spoil “complete” for it")
+        }
         Spoils::Authentic => c.t("使“真实”为否", "spoils “authentic”"),
         Spoils::Complete => c.t("使“完整”为否", "spoils “complete”"),
     };
@@ -223,7 +238,7 @@ fn defect(c: Context<'_>, group: &DefectGroup) -> Finding {
     places.insert(0, spoils.to_owned());
     Finding {
         code: group.code.text().to_owned(),
-        level: Level::Bad,
+        level: if outside { Level::Note } else { Level::Bad },
         text: names::capital(c.t(group.zh, group.en)),
         places,
         ask: names::capital(c.t(group.ask_zh, group.ask_en)),

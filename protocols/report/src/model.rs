@@ -167,6 +167,8 @@ pub struct KpiBlock {
     pub unit: String,
     /// Why there is no value, when there is none.
     pub undefined: String,
+    /// Too much of its time is unknown for the value to be final.
+    pub provisional: bool,
     /// The interval as a picture, for shares of a whole.
     pub bar: Option<Bar>,
     /// Formula, numerator, denominator, boundary, period, coverage, class, calendar, mapping, method …

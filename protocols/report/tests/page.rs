@@ -165,6 +165,7 @@ fn document(lang: Lang) -> Document {
                 } else {
                     String::new()
                 },
+                provisional: i == 1,
                 bar: Some(Bar { lower: 6012, upper: 7134 }),
                 facts: vec![
                     Fact::new(

@@ -164,9 +164,8 @@ impl<'t> Walk<'t> {
             Err(error) => error,
         };
         let code = match error {
-            // What zip programs write of their own accord: folders, modes without a type, another order.
+            // What zip programs write of their own accord: folders, and modes without a type.
             BundleError::NotPlain { mode, .. } if matches!(mode >> 12, 0 | 0o04) => DefectCode::BundleZip,
-            BundleError::Order(_) => DefectCode::BundleZip,
             BundleError::Name { .. }
             | BundleError::OutsideTop(_)
             | BundleError::Duplicate(_)

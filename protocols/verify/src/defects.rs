@@ -30,7 +30,11 @@ impl Defects {
 
     /// One more occurrence.
     pub(crate) fn add(&mut self, code: DefectCode, defect: Defect) {
-        let elsewhere = self.asked.zip(defect.period).is_some_and(|(asked, of)| asked.overlap(of).is_none());
+        // A moment or a range turned round is not known to lie elsewhere.
+        let elsewhere = self
+            .asked
+            .zip(defect.period)
+            .is_some_and(|(asked, of)| of.from < of.to && asked.overlap(of).is_none());
         let group = self.groups.entry(code).or_default();
         group.count += 1;
         group.outside += u64::from(elsewhere && code.spoils() == Spoils::Complete);

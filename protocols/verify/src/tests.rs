@@ -7,7 +7,7 @@ use std::io::Cursor;
 use evidence::bundle::path;
 use evidence::payload::{EventCode, KeyAction, LastAccepted, Plan, PlanBody};
 use evidence::statement::{Payload, Role};
-use kpi::{AmountQuality, Figure, KpiId, Rational, column};
+use kpi::{AmountQuality, Figure, KpiId, Period, Rational, column};
 
 use proptest::prelude::*;
 
@@ -307,6 +307,63 @@ fn late_windows_are_listed_and_not_counted() {
     assert_eq!(kpi(&report, None, KpiId::Availability), interval((0, 1), Some((1, 1))));
     let trust = Trust { max_lag_s: Some(7200), ..project.trust() };
     assert_eq!(verify(project.bundle(), &trust).time.late_windows, 0);
+}
+
+#[test]
+fn what_is_wrong_with_time_that_nobody_asked_about_is_listed_and_spoils_nothing() {
+    let mut project = TestProject::new();
+    let first = project.now();
+    project.windows_with(|b| b.definitions = [9; 32]);
+    let second = project.now();
+    project.windows();
+    project.seal();
+    let asked = |from| Trust { period: Some(Period { from, to: project.now() }), ..project.trust() };
+    for (from, outside, want) in [
+        (second, 1, CompleteAnswer::Yes),
+        (second - 60, 0, CompleteAnswer::No),
+        (first, 0, CompleteAnswer::No),
+    ] {
+        let report = verify(project.bundle(), &asked(from));
+        assert_eq!(codes(&report), [DefectCode::DefinitionsHash]);
+        let group = report.defect(DefectCode::DefinitionsHash).unwrap();
+        assert_eq!((group.count, group.outside), (1, outside), "from {from}");
+        assert_eq!(group.first[0].period, Some(Period { from: first, to: second }));
+        assert_eq!(report.complete.verdict, want, "from {from}");
+        assert_eq!(report.exit_code(), u8::from(want == CompleteAnswer::No));
+    }
+}
+
+#[test]
+fn what_spoils_authenticity_does_so_wherever_it_lies() {
+    let bent = tampered(DefectCode::WindowOverlap);
+    let far = START + 40 * 86_400;
+    let trust = Trust { period: Some(Period { from: far, to: far + 3600 }), ..bent.trust };
+    let report = verify(bent.bundle, &trust);
+    assert_eq!(report.defect(DefectCode::WindowOverlap).unwrap().outside, 0);
+    assert_eq!(report.authentic.verdict, Answer::No);
+}
+
+/// A zip program that packs the unpacked files again gives them its own modes.
+#[test]
+fn a_bundle_that_was_packed_again_is_no_matter_of_names() {
+    let project = TestProject::running(2);
+    let central = b"PK\x01\x02";
+    for mode in [0o600u32, 0o10_0600, 0o10_0664, 0o4_0755] {
+        let mut bytes = project.bundle();
+        let at = bytes.windows(4).position(|w| w == central).unwrap();
+        bytes[at + 38..at + 42].copy_from_slice(&(mode << 16).to_le_bytes());
+        let report = verify(bytes, &project.trust());
+        assert_eq!(codes(&report), [DefectCode::BundleZip], "{mode:o}");
+        let group = report.defect(DefectCode::BundleZip).unwrap();
+        assert!(group.en.contains("packed it again") && group.ask_en.contains("original file"));
+    }
+}
+
+#[test]
+fn the_folder_inside_the_archive_is_told() {
+    let project = TestProject::running(1);
+    let report = verify(project.bundle(), &project.trust());
+    assert_eq!(report.log.as_ref().map(|log| log.folder.as_str()), Some("SY-TEST"));
 }
 
 #[test]

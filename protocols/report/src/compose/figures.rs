@@ -62,6 +62,7 @@ fn block(c: Context<'_>, table: &KpiTable, kpi: &Kpi) -> KpiBlock {
             Figure::Undefined { reason } => undefined(c.lang, reason).to_owned(),
             Figure::Interval { .. } => String::new(),
         },
+        provisional: kpi.provisional,
         bar: bar(kpi),
         facts: facts(c, table, kpi),
     }

@@ -89,11 +89,6 @@ impl Kind {
     }
 }
 
-/// Time that spoils completeness.
-pub(crate) fn absent_ms(p: &Presence) -> u64 {
-    p.missing_ms + p.lost_ms + p.premature_ms
-}
-
 /// The shares of all machine time by what is there, one line each.
 pub(crate) fn shares(c: Context<'_>) -> Vec<String> {
     let p = &c.report.complete.presence;

@@ -80,6 +80,7 @@ pub(super) fn report() -> Report {
         },
         defects: vec![],
         log: Some(LogSummary {
+            folder: "plumbline-SY-2024-017".into(),
             origin: "plumbline.example/SY-2024-017".into(),
             size: 1284,
             root: "ab".repeat(32),
@@ -205,6 +206,90 @@ fn what_is_missing_for_every_machine_is_one_question() {
     assert!(document.summary.contains("缺 40 分"), "{}", document.summary);
 }
 
+fn unapproved(outside: u64, count: u64) -> DefectGroup {
+    let code = DefectCode::DefinitionsHash;
+    DefectGroup {
+        code,
+        spoils: code.spoils(),
+        zh: code.zh(),
+        en: code.en(),
+        ask_zh: code.ask_zh(),
+        ask_en: code.ask_en(),
+        count,
+        outside,
+        first: vec![Defect { period: Some(HOUR), ..Defect::default() }],
+    }
+}
+
+/// A report of machines that all have their records.
+fn nothing_gone(verdict: CompleteAnswer, defect: DefectGroup) -> Report {
+    let mut report = report();
+    report.machines = (0..).zip(NAMES).map(|(i, name)| machine(i, name, &[])).collect();
+    report.complete.verdict = verdict;
+    report.complete.presence = Presence { present_ms: 4 * HOUR.ms(), ..Presence::default() };
+    report.defects.push(defect);
+    report
+}
+
+/// All that a reader takes for the answer to “complete”.
+fn headline(d: &Document) -> String {
+    [d.summary.as_str(), &d.verdicts[2].sentence, &d.verdicts[2].ask, &d.nothing_missing].join("\n")
+}
+
+#[test]
+fn windows_of_an_unapproved_mapping_are_not_called_missing() {
+    let mut report = nothing_gone(CompleteAnswer::No, unapproved(0, 1));
+    let ten = Period { from: START + 600, to: START + 1200 };
+    report.complete.presence.unapproved_ms = ten.ms();
+    report.machines[1].ranges.unapproved.push(ten);
+    for (lang, amount, by, nought) in [
+        (Lang::Zh, "10 分", "状态映射未经登记方批准", "缺 0 秒"),
+        (Lang::En, "10 min", "a mapping nobody approved", " 0 s"),
+    ] {
+        let document = document(&report, lang);
+        let range = Context::new(&report, lang).range(ten);
+        for said in [&document.summary, &document.verdicts[2].sentence] {
+            assert!(said.contains(amount) && said.contains(by) && said.contains(&range), "{said}");
+        }
+        assert_eq!(document.verdicts[2].ask, lang.t(report.defects[0].ask_zh, report.defects[0].ask_en));
+        assert!(!headline(&document).contains(nought), "{}", headline(&document));
+        assert_eq!((document.missing.len(), document.level), (1, Level::Bad));
+    }
+}
+
+#[test]
+fn what_spoils_completeness_is_named_even_where_no_time_is_counted_for_it() {
+    // Windows that were late as well count as late.
+    let report = nothing_gone(CompleteAnswer::No, unapproved(0, 1));
+    for lang in [Lang::Zh, Lang::En] {
+        let document = document(&report, lang);
+        let range = Context::new(&report, lang).range(HOUR);
+        let means = lang.t(report.defects[0].zh, report.defects[0].en);
+        for said in [&document.summary, &document.verdicts[2].sentence, &document.nothing_missing] {
+            assert!(said.contains(means) && said.contains(&range), "{said}");
+        }
+        assert!(!headline(&document).contains(lang.t("缺 0 秒", " 0 s")));
+    }
+}
+
+#[test]
+fn a_defect_outside_the_period_is_listed_and_said_not_to_touch_it() {
+    let report = nothing_gone(CompleteAnswer::Yes, unapproved(1, 1));
+    let document = document(&report, Lang::En);
+    assert_eq!((document.level, document.defects[0].level), (Level::Good, Level::Note));
+    assert!(document.summary.contains("defects outside the period"), "{}", document.summary);
+    assert!(document.defects[0].places[0].contains("does not spoil"));
+    // One of two outside still spoils.
+    let report = nothing_gone(CompleteAnswer::No, unapproved(1, 2));
+    assert_eq!(super::document(&report, Lang::En).defects[0].level, Level::Bad);
+}
+
+#[test]
+fn the_first_step_enters_the_folder_that_the_archive_has() {
+    let steps = document(&report(), Lang::En).steps;
+    assert!(steps[0].code.contains("\ncd plumbline-SY-2024-017\n"), "{}", steps[0].code);
+}
+
 #[test]
 fn a_share_is_printed_with_its_lower_bound_down_and_its_upper_bound_up() {
     let document = worded(Lang::Zh);
@@ -214,7 +299,7 @@ fn a_share_is_printed_with_its_lower_bound_down_and_its_upper_bound_up() {
     let fact = |label: &str| &availability.facts.iter().find(|f| f.label == label).unwrap().value;
     assert_eq!(fact("分子"), "APT = 9,000 – 11,400 秒");
     assert_eq!(fact("分母"), "PBT = 14,400 秒");
-    assert!(fact("覆盖率").starts_with("83.33 % · 暂定"));
+    assert!(fact("覆盖率").starts_with("83.33 % · 暂定") && availability.provisional);
     assert_eq!(availability.bar.map(|b| (b.sure(), b.open())), Some(("62.5".into(), "16.67".into())));
 }
 
@@ -254,6 +339,7 @@ fn evidence_that_does_not_hold_has_defects_with_a_question_and_no_figures() {
         ask_zh: code.ask_zh(),
         ask_en: code.ask_en(),
         count: 9,
+        outside: 0,
         first: vec![Defect { entry: Some(7), subject: Some("cnc-01".into()), ..Defect::default() }],
     });
     let document = document(&report, Lang::Zh);

@@ -2,7 +2,7 @@
 
 use verify::report::{Answer, CompleteAnswer, TimeGrade};
 
-use super::{Context, missing};
+use super::{Context, missing, spoiled};
 use crate::model::{Level, Verdict};
 use crate::{Lang, moment, number};
 
@@ -181,8 +181,23 @@ fn complete(c: Context<'_>) -> Verdict {
             c.t("证据包不成立，无法判定是否完整。", "The bundle could not be read far enough to decide."),
         ),
     };
-    say(&mut v, level, answer, sentence);
+    let gone = spoiled::gone_ms(&complete.presence) > 0;
+    if complete.verdict == CompleteAnswer::No && !gone {
+        let why = spoiled::reasons(c);
+        let sentence = match c.lang {
+            Lang::Zh => format!("使“完整”为否的是：{why}。不能计入的时间在指标中一律按最不利计算。"),
+            Lang::En => {
+                format!(
+                    "It is spoiled because {why}. Time that does not count is taken at its worst in every figure."
+                )
+            }
+        };
+        say(&mut v, level, answer, &sentence);
+    } else {
+        say(&mut v, level, answer, sentence);
+    }
     let ask = match complete.verdict {
+        CompleteAnswer::No if !gone => spoiled::ask(c).unwrap_or_default(),
         CompleteAnswer::TailUnseen => c.t(
             "验收方在信任文件中写入 period 后重新核验。",
             "put the period into your trust file and check again.",
