@@ -54,7 +54,7 @@ pub(crate) fn wrong(report: &Report, want: &[DefectCode]) -> Option<String> {
     if got != want.iter().copied().collect() {
         return Some(format!("shows {got:?} instead of {want:?}: {}", details(report)));
     }
-    let spoilt = |verdict| want.iter().any(|code| code.spoils() == verdict);
+    let spoilt = |verdict| report.defects.iter().any(|d| d.spoils == verdict && d.count > d.outside);
     let authentic = report.authentic.verdict == Answer::Yes;
     let complete = report.complete.verdict;
     let rules = [

@@ -7,6 +7,12 @@ use kpi::Period;
 use crate::code::{DefectCode, Spoils};
 use crate::report::{Defect, DefectGroup, LISTED};
 
+/// Windows that are there and do not count: a period without any of them lacks nothing. Other defects say
+/// something of the whole stream, and spoil their verdict wherever they lie.
+fn concerns_its_windows_alone(code: DefectCode) -> bool {
+    matches!(code, DefectCode::DefinitionsHash | DefectCode::TimePremature)
+}
+
 /// What was found wrong so far.
 #[derive(Debug, Default)]
 pub(crate) struct Defects {
@@ -37,7 +43,7 @@ impl Defects {
             .is_some_and(|(asked, of)| of.from < of.to && asked.overlap(of).is_none());
         let group = self.groups.entry(code).or_default();
         group.count += 1;
-        group.outside += u64::from(elsewhere && code.spoils() == Spoils::Complete);
+        group.outside += u64::from(elsewhere && concerns_its_windows_alone(code));
         if group.first.len() < LISTED {
             group.first.push(defect);
         }

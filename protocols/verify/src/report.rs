@@ -145,8 +145,9 @@ pub struct DefectGroup {
     pub ask_en: &'static str,
     /// How often it occurred.
     pub count: u64,
-    /// How many of these concern only time outside the period that the trust file asks for. They do not spoil
-    /// `complete`; what spoils `authentic` does so wherever it lies, and is not counted here.
+    /// How many of these are windows wholly outside the period that the trust file asks for, which are there but
+    /// do not count (`E-DEFINITIONS-HASH`, `E-TIME-PREMATURE`). They do not spoil `complete`; every other defect
+    /// spoils its verdict wherever it lies, and is not counted here.
     pub outside: u64,
     /// The first occurrences, in order of the log.
     pub first: Vec<Defect>,
