@@ -43,7 +43,7 @@ fn every_command_says_what_is_wrong_and_ends_with_its_code() {
     std::fs::write(&junk, b"junk").unwrap();
     let junk = junk.to_str().unwrap();
     check(&run(&["project", "import", junk], &data), 1, "the genesis is not valid");
-    check(&run(&["agent", "enrol", junk], &data), 1, "no enrolment request");
+    check(&run(&["agent", "enrol", junk], &data), 1, "not an enrolment request");
     check(&run(&["agent", "enrol", "nowhere"], &data), 3, "nowhere");
     check(&run(&["nonsense"], &data), 2, "Usage");
     std::fs::write(data.join("gateway.toml"), "nam = \"x\"\nlisten = \"10.0.0.1:1\"\n").unwrap();
