@@ -15,7 +15,7 @@ use evidence::merkle::{Frontier, empty_root};
 use evidence::payload::RawCommitment;
 
 /// A block is closed when its rows reach this, bytes before compression.
-pub const BLOCK_BYTES: usize = 256 * 1024;
+pub const BLOCK_BYTES: usize = 128 * 1024;
 
 const SALT: usize = 16;
 /// Fast, and within a few per cent of the slower ones on such short rows.

@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row, pa
 use std::path::{Path, PathBuf};
 
 /// Memory for pages, KiB. The agent reads little and in order.
-const CACHE_KIB: u32 = 1024;
+const CACHE_KIB: u32 = 256;
 /// The write-ahead log is cut back to this after a large commit, bytes.
 const WAL_BYTES: u32 = 8 << 20;
 
