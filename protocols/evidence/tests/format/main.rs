@@ -1,6 +1,6 @@
 //! The format as a whole: golden bytes, foreign vectors, a named defect for each way to be wrong.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test where they stand")]
+#![expect(clippy::unwrap_used, reason = "what the tests share fails the test where it stands")]
 
 mod columns;
 mod examples;
