@@ -1,4 +1,6 @@
 //! Scripts in, windows out: states, sums, registers, reads, sessions, clocks, restarts.
+//!
+//! Long on purpose: every script runs on the one bench of clock, plan and engine that stands at the top.
 
 use super::*;
 use crate::counter::CounterModel;

@@ -1,5 +1,7 @@
 //! Whole bundles, honest and bent. One test a defect code lives in the tamper suite; here stands what verdicts
 //! and figures must be.
+//!
+//! Long on purpose: one list of whole bundles, so that an answer that no test expects is easy to spot.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
