@@ -111,7 +111,9 @@ impl Cuts {
             return Err(CutError::Empty { from: p.from, to: p.to });
         }
         let dates = -LAST_DATE_S..LAST_DATE_S;
-        let sane = |p: &Period| dates.contains(&p.from) && p.to - p.from <= LONGEST_PERIOD_S;
+        let sane = |p: &Period| {
+            dates.contains(&p.from) && dates.contains(&p.to) && p.to - p.from <= LONGEST_PERIOD_S
+        };
         if let Some(p) = periods.iter().find(|p| !sane(p)) {
             return Err(CutError::Absurd { from: p.from, to: p.to });
         }
@@ -194,8 +196,10 @@ mod tests {
         assert_eq!(Cuts::new(900, 5, &[]), Err(CutError::Offset { offset_min: 5, step_s: 900 }));
         let boundary = Cuts::new(60, 0, &[Period { from: 0, to: 61 }]);
         assert_eq!(boundary, Err(CutError::Boundary { at: 61, step_s: 60 }));
-        let milliseconds = Period { from: 1_767_196_800_000, to: 1_798_732_800_000 };
-        assert!(matches!(Cuts::new(60, 0, &[milliseconds]), Err(CutError::Absurd { .. })));
+        for (from, to) in [(1_767_196_800_000, 1_798_732_800_000), (-1, i64::MAX), (i64::MIN, i64::MAX)] {
+            let refused = Cuts::new(60, 0, &[Period { from, to }]);
+            assert!(matches!(refused, Err(CutError::Absurd { .. })), "{from} {to}");
+        }
         assert_eq!(
             Cuts::new(60, 0, &[Period { from: 60, to: 60 }]),
             Err(CutError::Empty { from: 60, to: 60 })
