@@ -29,6 +29,7 @@ use observation::{Clock, PointId};
 use serde_json::Value;
 
 pub use address::{AddressError, NodeAddress};
+pub use decode::decode;
 pub use feed::Tally;
 pub use settings::{
     DEFAULT_APPLICATION_URI, DEFAULT_PKI_DIR, POINT, PointConfig, SETTINGS, Security, ServerAddress, Settings,

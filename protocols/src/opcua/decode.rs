@@ -28,7 +28,7 @@ const TICKS_PER_MS: i64 = 10_000;
 
 /// What one data value says about a point. It is two observations when the server's queue overflowed: first
 /// that values are missing, with the status that says so, then the value.
-pub(super) fn decode(point: &PointConfig, data: &DataValue, at: Instant) -> Vec<Observation> {
+pub fn decode(point: &PointConfig, data: &DataValue, at: Instant) -> Vec<Observation> {
     let status = data.status.map_or(0, |status| status.bits());
     let source_time = data.source_timestamp.and_then(utc);
     let mut observations = Vec::with_capacity(1);
