@@ -1,15 +1,22 @@
-//! Modbus TCP: coils, discrete inputs, holding and input registers (functions 1 to 4).
+//! Modbus over TCP, serial lines, and serial lines behind a converter: coils, discrete inputs, holding and
+//! input registers (functions 1 to 4).
 //!
 //! No function that writes is called anywhere here. Requests are planned once, at configuration; what is
 //! learnt from answers lives in the session only.
 
 pub mod address;
 pub mod decode;
+mod line;
+mod occupancy;
+pub mod owed;
 pub mod plan;
+pub mod rtu;
 pub mod schedule;
 mod session;
+pub mod target;
+mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,18 +24,33 @@ use observation::{Clock, PointId};
 use serde_json::Value;
 
 use crate::feed::Feed;
-use crate::fields::{Fields, host_and_port};
+use crate::fields::Fields;
 use crate::{Batch, Configured, Expectation, Link, LinkConfigError, LinkError, Receipt, Source};
 use address::Address;
+use occupancy::Occupancy;
+use owed::Owed;
 use plan::{Limits, MAX_BITS, MAX_REGISTERS, Point, Request};
+use session::{Reporter, Session};
+use target::Target;
+use wire::Wire;
 
 /// Keys of a link's table.
-pub const SETTINGS: &[&str] = &["address", "poll", "timeout", "gap", "max_registers", "max_bits"];
+pub const SETTINGS: &[&str] = &[
+    "address",
+    "baud",
+    "parity",
+    "data_bits",
+    "stop_bits",
+    "poll",
+    "timeout",
+    "settle",
+    "gap",
+    "max_registers",
+    "max_bits",
+];
 /// Keys of a point's table.
 pub const POINT: &[&str] = address::KEYS;
 
-/// The port registered for Modbus TCP.
-const DEFAULT_PORT: u16 = 502;
 /// Addresses read along between two points unless `gap` says otherwise: reading sixteen more bytes is
 /// cheaper than another request, and a device that refuses them gets the request taken apart.
 const DEFAULT_GAP: i64 = 8;
@@ -38,14 +60,14 @@ const DEFAULT_GAP: i64 = 8;
 pub struct Settings {
     /// As configured, for messages.
     pub address: String,
-    /// Host name or IP address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
+    /// The same, taken apart.
+    pub target: Target,
     /// Time between two polls, ms.
     pub poll_ms: u32,
     /// How long to wait for a connection, and for each answer.
     pub timeout: Duration,
+    /// On a serial line: how long it has to be silent after a time-out before anybody is asked again.
+    pub settle: Duration,
     /// How points are put together into requests.
     pub limits: Limits,
 }
@@ -59,21 +81,20 @@ impl Settings {
         errors.extend(fields.into_errors());
         settings.filter(|_| !failed)
     }
+
+    /// What a unit that does not answer costs the others.
+    fn cost_of_silence(&self) -> Duration {
+        // On a serial line its late answer is waited out too.
+        if self.target.is_rtu() { self.timeout + self.settle } else { self.timeout }
+    }
 }
 
 fn read(fields: &mut Fields<'_>) -> Option<Settings> {
     let second = Duration::from_secs(1);
-    let address = fields.required_text("address", "tcp://192.0.2.10:502");
-    let target = address.and_then(|address| {
-        let target = address.strip_prefix("tcp://").and_then(|rest| host_and_port(rest, DEFAULT_PORT));
-        if target.is_none() {
-            let message = format!("{address:?} must be a host and a port, such as \"tcp://192.0.2.10:502\"");
-            fields.refuse("address", &message);
-        }
-        target
-    });
+    let target = target::read(fields);
     let poll = fields.duration("poll", second, Duration::from_millis(10)..=Duration::from_hours(1));
     let timeout = fields.duration("timeout", second, Duration::from_millis(10)..=Duration::from_mins(1));
+    let settle = read_settle(fields, target.as_ref(), timeout);
     let mut number = |key, default, limits| {
         u16::try_from(fields.integer(key, limits).unwrap_or(default)).unwrap_or(u16::MAX)
     };
@@ -83,9 +104,21 @@ fn read(fields: &mut Fields<'_>) -> Option<Settings> {
         bits: number("max_bits", MAX_BITS.into(), 1..=MAX_BITS.into()),
         gap: number("gap", DEFAULT_GAP, 0..=i64::from(MAX_BITS)),
     };
-    let (host, port) = target?;
     let poll_ms = u32::try_from(poll.as_millis()).ok()?;
-    Some(Settings { address: address?.to_owned(), host, port, poll_ms, timeout, limits })
+    let address = fields.text("address")?.to_owned();
+    Some(Settings { address, target: target?, poll_ms, timeout, settle, limits })
+}
+
+/// Never shorter than the time-out: a device that just missed it would answer into the next question.
+fn read_settle(fields: &mut Fields<'_>, target: Option<&Target>, timeout: Duration) -> Duration {
+    if fields.has("settle") && target.is_some_and(|target| !target.is_rtu()) {
+        fields.refuse("settle", "is for serial lines; Modbus TCP drops its connection instead: leave it out");
+    }
+    let settle = fields.duration("settle", timeout, Duration::from_millis(10)..=Duration::from_mins(1));
+    if settle < timeout {
+        fields.refuse("settle", &format!("must not be shorter than timeout, which is {timeout:?}"));
+    }
+    settle
 }
 
 /// Builds a link from its tables.
@@ -101,6 +134,7 @@ pub fn link(settings: &Value, points: &[(PointId, Value)]) -> Configured {
         .collect();
     if let Some(settings) = &settings {
         errors.extend(points.iter().filter_map(|point| too_long(point, settings.limits)));
+        errors.extend(points.iter().filter_map(|point| no_such_unit(point, &settings.target)));
     }
     match settings {
         Some(settings) if errors.is_empty() => Ok(Box::new(ModbusLink::new(settings, &points))),
@@ -119,19 +153,34 @@ fn too_long(point: &Point, limits: Limits) -> Option<LinkConfigError> {
     })
 }
 
+/// A unit that no device on a serial line can have: 0 is for everybody, who then do not answer, and those above
+/// 247 are reserved (MODBUS over Serial Line V1.02, 2.2).
+fn no_such_unit(point: &Point, target: &Target) -> Option<LinkConfigError> {
+    let unit = point.address.unit;
+    (target.is_rtu() && !(1..=247).contains(&unit)).then(|| LinkConfigError {
+        point: Some(point.id),
+        key: "unit".to_owned(),
+        message: format!("{unit} is no device on a serial line; its address is 1 to 247"),
+        nearest: None,
+    })
+}
+
 /// A Modbus connection as configured.
 #[derive(Clone, Debug)]
 pub struct ModbusLink {
     settings: Arc<Settings>,
     requests: Vec<Request>,
     points: Vec<PointId>,
+    /// Devices on a line do not know when a session ends, so this goes from one to the next.
+    owed: Arc<Mutex<Owed>>,
 }
 
 impl ModbusLink {
     /// Plans the requests.
     pub fn new(settings: Settings, points: &[Point]) -> Self {
         let requests = plan::plan(points, settings.limits);
-        Self { settings: Arc::new(settings), requests, points: points.iter().map(|point| point.id).collect() }
+        let points = points.iter().map(|point| point.id).collect();
+        Self { settings: Arc::new(settings), requests, points, owed: Arc::default() }
     }
 
     /// The requests of one poll.
@@ -143,12 +192,15 @@ impl ModbusLink {
 #[async_trait]
 impl Link for ModbusLink {
     async fn connect(&self, clock: Arc<dyn Clock>) -> Result<Box<dyn Source>, LinkError> {
-        let connection = session::open(&self.settings).await?;
+        let wire = Wire::open(Arc::clone(&self.settings), Arc::clone(&self.owed)).await?;
         let (settings, session_clock) = (Arc::clone(&self.settings), Arc::clone(&clock));
+        let occupancy = Arc::<Occupancy>::default();
+        let shown = Arc::clone(&occupancy);
         let feed = Feed::start(&self.settings.address, &self.points, clock, |outlet| {
-            session::Session::new(settings, &self.requests, connection, session_clock, outlet).run()
+            let reporter = Reporter { clock: session_clock, outlet };
+            Session::new(settings, &self.requests, wire, reporter, occupancy).run()
         });
-        Ok(Box::new(ModbusSource(feed)))
+        Ok(Box::new(ModbusSource { feed, occupancy: shown }))
     }
 
     fn points(&self) -> &[PointId] {
@@ -160,16 +212,23 @@ impl Link for ModbusLink {
     }
 }
 
-struct ModbusSource(Feed);
+struct ModbusSource {
+    feed: Feed,
+    occupancy: Arc<Occupancy>,
+}
 
 #[async_trait]
 impl Source for ModbusSource {
     async fn next(&mut self) -> Result<Batch, LinkError> {
-        self.0.next().await
+        self.feed.next().await
     }
 
     async fn acknowledge(&mut self, _receipt: Receipt) -> Result<(), LinkError> {
         Ok(())
+    }
+
+    fn busy_permille(&self) -> Option<u16> {
+        self.occupancy.permille()
     }
 }
 

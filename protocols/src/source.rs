@@ -6,6 +6,7 @@
 //! observation with bad quality, never the previous value.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use observation::{Clock, Instant, Observation, PointId};
@@ -29,26 +30,46 @@ impl Batch {
     }
 }
 
-/// How many batches with a receipt their owner may hold before it makes them durable and acknowledges the
-/// last, even if its journal is not due: some brokers send no more than 20 messages beyond those
-/// acknowledged, and would stand still until then.
-pub const MOST_UNACKNOWLEDGED: usize = 16;
-
 /// Names the messages of one batch to the source that made it. It has no meaning to anybody else, and
 /// none after that source is gone: the peer then delivers its messages again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Receipt(u64);
+pub struct Receipt {
+    number: u64,
+    at_once: bool,
+}
 
 impl Receipt {
     /// Used by protocols; the number is theirs to choose.
     pub fn new(number: u64) -> Self {
-        Self(number)
+        Self { number, at_once: false }
+    }
+
+    /// The same, for a peer that will soon send nothing more before this is acknowledged: its owner makes
+    /// the observations durable without waiting until its journal is due.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        Self { at_once: true, ..self }
+    }
+
+    /// Whether the peer waits for it.
+    pub fn is_at_once(self) -> bool {
+        self.at_once
     }
 
     /// The number it was made of.
     pub fn number(self) -> u64 {
-        self.0
+        self.number
     }
+}
+
+/// What a link was sent and made no observation of, since it was made. For people; evidence is what became
+/// an observation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PutAside {
+    /// Messages that a subscription to many topics brought and no point wants.
+    pub unwanted: u64,
+    /// Messages larger than this program takes; the points that wanted them were observed as bad.
+    pub too_large: u64,
 }
 
 /// How often a point is due to be heard of, from which its owner tells fresh from stale and counts the
@@ -84,6 +105,12 @@ pub trait Source: Send {
     /// Says that the batch with this receipt is durable, and with it all that came before. A receipt may be
     /// given more than once; a source whose protocol has no acknowledgement ignores it.
     async fn acknowledge(&mut self, receipt: Receipt) -> Result<(), LinkError>;
+
+    /// How much of the last half minute or minute the wire was busy with questions, answers and waiting for
+    /// them, in thousandths. `None` where the protocol asks no questions, or before the first.
+    fn busy_permille(&self) -> Option<u16> {
+        None
+    }
 }
 
 /// One connection as configured: knows what to read, holds no socket.
@@ -98,6 +125,17 @@ pub trait Link: Send + Sync {
 
     /// How often a point of [`Self::points`] is due to be heard of.
     fn expectation(&self, point: PointId) -> Expectation;
+
+    /// What was sent and became no observation.
+    fn put_aside(&self) -> PutAside {
+        PutAside::default()
+    }
+
+    /// What the peer should be set to so that nothing is lost, in the operator's words, Chinese first, one
+    /// line each; `commit` is the interval at which observations become durable.
+    fn advice(&self, _commit: Duration) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Why a session could not be opened or has ended. A device that answers "no" is not one of these: that

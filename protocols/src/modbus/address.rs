@@ -35,6 +35,16 @@ impl Table {
         ("discrete", Self::Discrete),
     ];
 
+    /// The function that reads it.
+    pub fn function(self) -> u8 {
+        match self {
+            Self::Coil => 1,
+            Self::Discrete => 2,
+            Self::Holding => 3,
+            Self::Input => 4,
+        }
+    }
+
     /// Whether one address holds a single bit instead of 16.
     pub fn holds_bits(self) -> bool {
         matches!(self, Self::Coil | Self::Discrete)

@@ -37,10 +37,6 @@ impl Schedule {
     }
 }
 
-/// How many polls a silent unit is left out when it does not fit beside the others, before it costs them
-/// one poll so that its return is noticed.
-const TRY_ANYWAY_EVERY: u64 = 10;
-
 /// The order in which units are asked in poll number `poll`: those that answered last time first, then
 /// the silent ones, another of them in front each time.
 pub fn turn(silent: &[bool], poll: u64) -> Vec<usize> {
@@ -52,10 +48,72 @@ pub fn turn(silent: &[bool], poll: u64) -> Vec<usize> {
     order
 }
 
-/// Whether a silent unit may be asked although it will probably cost a whole time-out: when that fits
-/// before the next poll, or now and then if it is the first of the silent ones.
-pub fn may_ask_silent(left: Duration, timeout: Duration, first: bool, poll: u64) -> bool {
-    left >= timeout || first && poll.is_multiple_of(TRY_ANYWAY_EVERY)
+/// No silent unit is left alone for longer, so that a repaired one is noticed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Where a time-out does not fit between two polls, silent units take one part in so many of the time.
+const COSTLY_SHARE: u32 = 20;
+
+/// The quarantine of one unit. Durations count from the beginning of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silence {
+    failures: u32,
+    next: Duration,
+}
+
+impl Silence {
+    /// It has just failed (again), and `cost` is what that took. It gets a second chance at the next poll,
+    /// then pauses that double.
+    pub fn after(earlier: Option<Self>, now: Duration, cost: Duration) -> Self {
+        let failures = earlier.map_or(1, |earlier| earlier.failures.saturating_add(1));
+        let pause = match failures {
+            1 => Duration::ZERO,
+            n => cost.saturating_mul(1 << (n - 2).min(16)).min(LONGEST_PAUSE),
+        };
+        Self { failures, next: now + pause }
+    }
+}
+
+/// What asking silent units may cost the others.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Probes {
+    costly_from: Duration,
+}
+
+impl Probes {
+    /// Whether a silent unit is asked now, `left` before the next poll: if its time has come, and waiting
+    /// for it in vain fits there. If it does not fit, then now and then and one a poll (`spent` says that
+    /// there has been one); a unit that failed for the first time need not wait for that.
+    pub fn allow(
+        &mut self,
+        unit: Silence,
+        now: Duration,
+        left: Duration,
+        cost: Duration,
+        spent: bool,
+    ) -> Probe {
+        if now < unit.next {
+            return Probe::NotYet;
+        }
+        if left >= cost {
+            return Probe::Free;
+        }
+        if spent || (unit.failures > 1 && now < self.costly_from) {
+            return Probe::NotYet;
+        }
+        self.costly_from = now + cost * COSTLY_SHARE;
+        Probe::Costly
+    }
+}
+
+/// Whether a silent unit is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Not in this poll.
+    NotYet,
+    /// Yes, at nobody's cost.
+    Free,
+    /// Yes, and if it is still silent the others miss a poll or more.
+    Costly,
 }
 
 #[cfg(test)]
@@ -102,12 +160,34 @@ mod tests {
         assert_eq!(turn(&[false, false], 7), [0, 1]);
     }
 
+    const S: fn(u64) -> Duration = Duration::from_secs;
+
     #[test]
-    fn pain_17_a_silent_unit_is_asked_only_where_it_costs_the_others_nothing() {
-        let ms = Duration::from_millis;
-        assert!(may_ask_silent(ms(600), ms(500), false, 3));
-        assert!(!may_ask_silent(ms(400), ms(500), true, 3));
-        assert!(may_ask_silent(ms(0), ms(500), true, 10));
-        assert!(!may_ask_silent(ms(0), ms(500), false, 10));
+    fn pain_17_a_silent_unit_gets_a_second_chance_and_then_pauses_that_double_up_to_half_a_minute() {
+        let mut silence = None;
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            let after = Silence::after(silence, S(100), S(2));
+            pauses.push((after.next - S(100)).as_secs());
+            silence = Some(after);
+        }
+        assert_eq!(pauses, [0, 2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(
+            Silence { failures: u32::MAX, next: S(0) },
+            Silence::after(Some(Silence { failures: u32::MAX, next: S(9) }), S(0), S(0))
+        );
+    }
+
+    #[test]
+    fn pain_17_a_silent_unit_is_asked_only_where_it_costs_the_others_little() {
+        let mut probes = Probes::default();
+        let (once, twice) = (Silence { failures: 1, next: S(0) }, Silence { failures: 2, next: S(10) });
+        assert_eq!(probes.allow(twice, S(9), S(5), S(1), false), Probe::NotYet, "its pause");
+        assert_eq!(probes.allow(twice, S(10), S(5), S(1), true), Probe::Free);
+        assert_eq!(probes.allow(twice, S(10), S(0), S(1), true), Probe::NotYet, "one a poll");
+        assert_eq!(probes.allow(twice, S(10), S(0), S(1), false), Probe::Costly);
+        assert_eq!(probes.allow(twice, S(29), S(0), S(1), false), Probe::NotYet, "a twentieth of the time");
+        assert_eq!(probes.allow(once, S(29), S(0), S(1), false), Probe::Costly, "its second chance");
+        assert_eq!(probes.allow(twice, S(49), S(0), S(1), false), Probe::Costly);
     }
 }
