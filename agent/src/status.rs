@@ -51,6 +51,12 @@ pub struct LinkStatus {
     pub observations: u64,
     /// Of these, without a good value.
     pub bad: u64,
+    /// Messages under its subscriptions that no point wants.
+    #[serde(default)]
+    pub unwanted: u64,
+    /// Messages that were larger than this program takes.
+    #[serde(default)]
+    pub too_large: u64,
     /// When something was last read, UTC ms.
     pub last_ms: i64,
 }
@@ -175,6 +181,18 @@ impl Status {
             if let (false, Some(error)) = (link.up, &link.error) {
                 line(format!("  ! {}: {error}", link.id));
             }
+            if link.unwanted > 0 {
+                line(format!(
+                    "  {}: 订阅范围内无测点对应的消息 · messages under `subscribe` that no point wants: {}",
+                    link.id, link.unwanted
+                ));
+            }
+            if link.too_large > 0 {
+                line(format!(
+                    "  ! {}: 过大而拒收的消息 · messages refused as too large: {}",
+                    link.id, link.too_large
+                ));
+            }
         }
         line("设备 · machines".to_owned());
         let rows: Vec<[String; 5]> = self.machines.iter().map(machine_row).collect();
@@ -239,6 +257,13 @@ impl Status {
         family("link_up", "gauge", "1 while a session stands", links(|l| u64::from(l.up)));
         family("observations_total", "counter", "Observations since the start", links(|l| l.observations));
         family("bad_observations_total", "counter", "Observations without a good value", links(|l| l.bad));
+        family("unwanted_messages_total", "counter", "Messages that no point wants", links(|l| l.unwanted));
+        family(
+            "too_large_messages_total",
+            "counter",
+            "Messages refused as too large",
+            links(|l| l.too_large),
+        );
         family(
             "lost_observations_total",
             "counter",

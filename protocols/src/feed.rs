@@ -21,6 +21,8 @@ pub(crate) type Outlet = mpsc::Sender<Result<Batch, LinkError>>;
 /// The receiving end. Dropping it ends the session's task.
 pub(crate) struct Feed {
     queue: mpsc::Receiver<Result<Batch, LinkError>>,
+    /// The end, taken from the queue behind batches that were handed out first.
+    end: Option<LinkError>,
     task: AbortOnDropHandle<()>,
     address: String,
     /// Points still to be reported as lost, should the task end without a word.
@@ -35,13 +37,55 @@ impl Feed {
         S: FnOnce(Outlet) -> F,
         F: Future<Output = ()> + Send + 'static,
     {
-        let (outlet, queue) = mpsc::channel(WAITING_BATCHES);
+        Self::with_room(WAITING_BATCHES, address, points, clock, session)
+    }
+
+    /// The same with room for another number of batches.
+    pub(crate) fn with_room<S, F>(
+        room: usize,
+        address: &str,
+        points: &[PointId],
+        clock: Arc<dyn Clock>,
+        session: S,
+    ) -> Self
+    where
+        S: FnOnce(Outlet) -> F,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (outlet, queue) = mpsc::channel(room);
         let task = AbortOnDropHandle::new(tokio::spawn(session(outlet)));
-        Self { queue, task, address: address.to_owned(), points: points.to_vec(), clock }
+        Self { queue, end: None, task, address: address.to_owned(), points: points.to_vec(), clock }
+    }
+
+    /// The next batch; when its owner lags, so that `many` wait behind it, with all of those in one. Cancel
+    /// safe.
+    pub(crate) async fn next_of_many(&mut self, many: usize) -> Result<Batch, LinkError> {
+        let mut batch = self.next().await?;
+        if self.queue.len() < many {
+            return Ok(batch);
+        }
+        while let Ok(more) = self.queue.try_recv() {
+            match more {
+                Ok(more) => {
+                    batch.observations.extend(more.observations);
+                    batch.alive = more.alive.or(batch.alive);
+                    batch.receipt = match (batch.receipt, more.receipt) {
+                        (Some(before), Some(last)) if before.is_at_once() => Some(last.at_once()),
+                        (before, last) => last.or(before),
+                    };
+                }
+                Err(error) => self.end = Some(error),
+            }
+        }
+        Ok(batch)
     }
 
     /// The next batch, or the error that ended the session. Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<Batch, LinkError> {
+        if let Some(error) = self.end.take() {
+            self.points.clear();
+            return Err(error);
+        }
         match self.queue.recv().await {
             Some(Ok(batch)) => Ok(batch),
             Some(Err(error)) => {
@@ -94,6 +138,33 @@ mod tests {
         assert!(
             matches!(feed.next().await, Err(LinkError::Broken { detail, .. }) if detail.contains("panic"))
         );
+    }
+
+    #[tokio::test]
+    async fn what_waits_behind_a_slow_owner_comes_in_one_batch_with_the_last_receipt() {
+        use crate::Receipt;
+
+        let broken = LinkError::Broken { address: "tcp://a".into(), detail: "gone".into() };
+        let (sent, (said, all_sent)) = (broken.clone(), tokio::sync::oneshot::channel());
+        let mut feed = Feed::with_room(9, "tcp://a", &[PointId(1)], Arc::new(Still), |outlet| async move {
+            let at = Still.now();
+            for n in 1..=4 {
+                let observations = vec![Observation::bad(PointId(n), Reason::Decode, at)];
+                let receipt = Receipt::new(n.into());
+                let receipt = Some(if n == 3 { receipt.at_once() } else { receipt });
+                outlet.send(Ok(Batch { receipt, ..Batch::of(observations) })).await.unwrap();
+            }
+            outlet.send(Ok(Batch::default())).await.unwrap();
+            outlet.send(Err(sent)).await.unwrap();
+            said.send(()).unwrap();
+        });
+        all_sent.await.unwrap();
+        let one = feed.next_of_many(6).await.unwrap();
+        assert_eq!((one.observations.len(), one.receipt), (1, Some(Receipt::new(1))), "five wait behind it");
+        let rest = feed.next_of_many(4).await.unwrap();
+        let points: Vec<u32> = rest.observations.iter().map(|o| o.point.0).collect();
+        assert_eq!((points, rest.receipt), (vec![2, 3, 4], Some(Receipt::new(4).at_once())));
+        assert_eq!(feed.next_of_many(1).await, Err(broken));
     }
 
     #[tokio::test]

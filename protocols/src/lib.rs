@@ -18,7 +18,7 @@ use observation::PointId;
 use serde_json::Value;
 
 pub use fields::LinkConfigError;
-pub use source::{Batch, Expectation, Link, LinkError, MOST_UNACKNOWLEDGED, Receipt, Source};
+pub use source::{Batch, Expectation, Link, LinkError, PutAside, Receipt, Source};
 
 /// What a protocol makes of a link's tables: the link, or every mistake in them.
 pub type Configured = Result<Box<dyn Link>, Vec<LinkConfigError>>;

@@ -1,33 +1,51 @@
-//! MQTT 3.1.1 and 5: values that others publish, as plain numbers or in JSON.
+//! MQTT 3.1.1 and 5: values that others publish, as plain numbers, in JSON or in lines of fields.
 //!
 //! Nothing is ever published. A message is acknowledged only once its owner says that it is durable, so
 //! a crash in between makes the broker send it again.
 
+mod advice;
 pub mod decode;
+mod dial;
+pub mod filter;
+pub mod format;
+pub mod moment;
 pub mod path;
+mod plan;
 mod receipts;
 mod session;
 pub mod settings;
+mod sieve;
 pub mod topic;
+pub mod trust;
 mod v4;
 mod v5;
 mod wire;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use observation::{Clock, PointId};
 use serde_json::Value;
 
 use crate::feed::Feed;
-use crate::{Batch, Configured, Expectation, Link, LinkError, Receipt, Source};
+use crate::{Batch, Configured, Expectation, Link, LinkConfigError, LinkError, PutAside, Receipt, Source};
+use advice::Load;
+use dial::Dialler;
+use plan::Plan;
 use receipts::Receipts;
-use session::{Session, Topics};
+use session::{Aside, Session};
 use settings::{Settings, Version};
+use sieve::Emptied;
 use topic::Address;
 use wire::{Acknowledger, Wire};
+
+/// Messages that may wait for their owner before the broker has to.
+const WAITING: usize = 1024;
+/// When so many wait, they are handed over in one: their owner lags, and each batch costs it something.
+const MANY: usize = 32;
 
 /// Keys of a link's table.
 pub const SETTINGS: &[&str] = settings::KEYS;
@@ -42,73 +60,66 @@ pub fn link(settings: &Value, points: &[(PointId, Value)]) -> Configured {
         .iter()
         .filter_map(|(id, table)| Some((*id, Address::read(*id, table, &mut errors)?)))
         .collect();
-    match settings {
-        Some(settings) if errors.is_empty() => Ok(Box::new(MqttLink::new(settings, points))),
-        _ => Err(errors),
-    }
+    let Some(settings) = settings.filter(|_| errors.is_empty()) else { return Err(errors) };
+    let link = MqttLink::new(settings, &points);
+    errors.extend(link.plan.idle_filters().map(|filter| LinkConfigError {
+        point: None,
+        key: "subscribe".to_owned(),
+        message: format!("{filter:?} covers the topic of no point on this link; correct it or leave it out"),
+        nearest: None,
+    }));
+    if errors.is_empty() { Ok(Box::new(link)) } else { Err(errors) }
 }
 
 /// A connection to a broker as configured.
 #[derive(Clone, Debug)]
 pub struct MqttLink {
     settings: Arc<Settings>,
-    topics: Arc<Topics>,
+    plan: Arc<Plan>,
     points: Vec<PointId>,
     stale_after_ms: HashMap<PointId, u64>,
-    /// Set by a session to which the broker sent more than can be taken.
-    too_large: Arc<AtomicBool>,
+    aside: Arc<Aside>,
 }
 
 impl MqttLink {
     /// Groups the points by topic.
-    pub fn new(settings: Settings, points: Vec<(PointId, Address)>) -> Self {
-        let ids = points.iter().map(|(id, _)| *id).collect();
+    pub fn new(settings: Settings, points: &[(PointId, Address)]) -> Self {
+        let plan = Arc::new(Plan::new(&settings.subscribe, points));
         let stale_after_ms = points.iter().map(|(id, address)| (*id, address.stale_after_ms)).collect();
-        let mut topics = Topics::new();
-        for (id, address) in points {
-            topics.entry(address.topic.clone()).or_default().push((id, address));
-        }
-        Self {
-            settings: Arc::new(settings),
-            topics: Arc::new(topics),
-            points: ids,
-            stale_after_ms,
-            too_large: Arc::default(),
-        }
-    }
-}
-
-impl MqttLink {
-    /// Lets the broker forget our session if it holds a message that can never be taken. In MQTT 3.1.1
-    /// there is no other way to refuse one; in MQTT 5 the broker knows the limit.
-    async fn forget_what_is_too_large(&self) -> Result<(), LinkError> {
-        if !self.too_large.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let clean = Settings { clean: true, ..Settings::clone(&self.settings) };
-        let mut wire = v4::V4::new(Arc::new(clean), Arc::clone(&self.too_large))?;
-        session::connected(&mut wire, &self.settings).await?;
-        self.too_large.store(false, Ordering::Relaxed);
-        Ok(())
+        let points = points.iter().map(|(id, _)| *id).collect();
+        Self { settings: Arc::new(settings), plan, points, stale_after_ms, aside: Arc::default() }
     }
 }
 
 #[async_trait]
 impl Link for MqttLink {
     async fn connect(&self, clock: Arc<dyn Clock>) -> Result<Box<dyn Source>, LinkError> {
-        self.forget_what_is_too_large().await?;
         let settings = Arc::clone(&self.settings);
-        let mut wire: Box<dyn Wire> = match settings.version {
-            Version::V4 => Box::new(v4::V4::new(settings, Arc::clone(&self.too_large))?),
-            Version::V5 => Box::new(v5::V5::new(settings)?),
+        let emptied = Emptied::default();
+        let dialler = Dialler { tls: settings.tls()?, settings, emptied: emptied.clone() };
+        let mut wire: Box<dyn Wire> = match self.settings.version {
+            Version::V4 => Box::new(v4::V4::new(dialler)?),
+            Version::V5 => Box::new(v5::V5::new(dialler)?),
         };
         let resumed = session::connected(wire.as_mut(), &self.settings).await?;
-        let receipts = Arc::new(Receipts::default());
+        let receipts = Arc::new(Receipts::new(self.settings.in_flight));
         let acknowledger = wire.acknowledger();
-        let feed = Feed::start(&self.settings.address, &self.points, Arc::clone(&clock), |outlet| {
-            let (settings, topics) = (Arc::clone(&self.settings), Arc::clone(&self.topics));
-            let receipts = Arc::clone(&receipts);
-            Session { settings, topics, clock, outlet, wire, receipts, resumed }.run()
+        let address = &self.settings.address;
+        let feed = Feed::with_room(WAITING, address, &self.points, Arc::clone(&clock), |outlet| {
+            let session = Session {
+                settings: Arc::clone(&self.settings),
+                plan: Arc::clone(&self.plan),
+                clock,
+                outlet,
+                wire,
+                receipts: Arc::clone(&receipts),
+                aside: Arc::clone(&self.aside),
+                emptied,
+                received: 0,
+                ended: HashSet::new(),
+                resumed,
+            };
+            session.run()
         });
         Ok(Box::new(MqttSource { feed, receipts, acknowledger }))
     }
@@ -122,6 +133,19 @@ impl Link for MqttLink {
         let stale_after_ms = self.stale_after_ms.get(&point).copied().unwrap_or(0);
         Expectation::Published { stale_after_ms }
     }
+
+    fn put_aside(&self) -> PutAside {
+        PutAside {
+            unwanted: self.aside.unwanted.load(Ordering::Relaxed),
+            too_large: self.aside.too_large.load(Ordering::Relaxed),
+        }
+    }
+
+    fn advice(&self, commit: Duration) -> Vec<String> {
+        let load =
+            self.settings.rate.map_or_else(|| Load::of_topics(self.plan.stale_after_ms()), Load::of_rate);
+        load.advice(self.settings.in_flight, commit)
+    }
 }
 
 struct MqttSource {
@@ -133,7 +157,7 @@ struct MqttSource {
 #[async_trait]
 impl Source for MqttSource {
     async fn next(&mut self) -> Result<Batch, LinkError> {
-        self.feed.next().await
+        self.feed.next_of_many(MANY).await
     }
 
     async fn acknowledge(&mut self, receipt: Receipt) -> Result<(), LinkError> {

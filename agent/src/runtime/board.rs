@@ -7,7 +7,7 @@ use crate::configuration::Configuration;
 use crate::status::{LinkStatus, MachineStatus, PointStatus, ProjectStatus, Status, StoreStatus};
 use kpi::Leaf;
 use observation::{Observation, Quality, Utc, Value};
-use protocols::{Batch, LinkError};
+use protocols::{Batch, LinkError, PutAside};
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -117,11 +117,12 @@ impl Board {
         }
     }
 
-    pub(crate) fn link_read(&self, link: usize, batch: &Batch, at: Utc) {
+    pub(crate) fn link_read(&self, link: usize, batch: &Batch, aside: PutAside, at: Utc) {
         if let Some(link) = self.inner().status.links.get_mut(link) {
             let bad = batch.observations.iter().filter(|o| !o.quality.is_good()).count();
             link.observations += u64::try_from(batch.observations.len()).unwrap_or(0);
             link.bad += u64::try_from(bad).unwrap_or(0);
+            (link.unwanted, link.too_large) = (aside.unwanted, aside.too_large);
             link.last_ms = at.0;
         }
     }

@@ -90,6 +90,8 @@ pub(crate) struct Work {
     /// Receipts to give back after the commit.
     pub(super) owed: Vec<(usize, Receipt)>,
     pub(super) buffered: usize,
+    /// A peer sends nothing more before it is acknowledged.
+    pub(super) pressing: bool,
     /// The start stands in the journal.
     pub(super) begun: bool,
     /// Observations are being lost since this moment.
@@ -120,7 +122,7 @@ impl Core {
                 Err(RecvTimeoutError::Disconnected) => return self.finish(),
             }
             let now = std::time::Instant::now();
-            if now >= next_step || self.work.buffered >= EARLY_STEP {
+            if now >= next_step || self.work.buffered >= EARLY_STEP || self.work.pressing {
                 self.step()?;
                 next_step = now + self.every;
             }
@@ -158,6 +160,7 @@ impl Core {
                 if let Some(at) = batch.alive {
                     everybody(self, &|| Input::Alive(index, at));
                 }
+                self.work.pressing |= batch.receipt.is_some_and(Receipt::is_at_once);
                 self.work.owed.extend(batch.receipt.map(|receipt| (link, receipt)));
             }
         }
@@ -177,6 +180,7 @@ impl Core {
     fn step(&mut self) -> Result<(), CoreError> {
         let until = self.clock.now();
         self.work.buffered = 0;
+        self.work.pressing = false;
         for i in 0..self.streams.len() {
             let inputs = std::mem::take(&mut self.streams[i].inputs);
             let observed = inputs.iter().filter_map(|input| match input {

@@ -477,6 +477,22 @@ fn receipts_go_back_only_after_the_commit() {
 }
 
 #[test]
+fn a_receipt_that_is_waited_for_commits_before_the_journal_is_due() {
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    let (sender, _given_back) = tokio::sync::mpsc::unbounded_channel();
+    core.receipts = vec![sender];
+    let batch = |receipt| News::Batch(Batch { receipt: Some(receipt), ..Batch::default() });
+    tell(&mut core, batch(Receipt::new(1)));
+    assert!(!core.work.pressing);
+    tell(&mut core, batch(Receipt::new(2).at_once()));
+    tell(&mut core, batch(Receipt::new(3)));
+    assert!(core.work.pressing, "a later one takes nothing back");
+    rig.run(&mut core, 200).unwrap();
+    assert!(!core.work.pressing && core.work.owed.is_empty());
+}
+
+#[test]
 fn a_damaged_store_ends_the_agent_and_the_next_start_says_what_was_saved() {
     let mut rig = Rig::new();
     let mut core = rig.start();

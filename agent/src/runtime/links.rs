@@ -164,7 +164,8 @@ impl LinkTask {
             let result = match step {
                 Step::Acknowledge(receipt) => source.acknowledge(receipt).await,
                 Step::Took(Ok(batch)) => {
-                    self.board.link_read(self.index, &batch, self.clock.now().utc);
+                    let aside = self.link.put_aside();
+                    self.board.link_read(self.index, &batch, aside, self.clock.now().utc);
                     match self.tell(permits, News::Batch(batch)).await {
                         Some(end) => return end,
                         None => Ok(()),

@@ -1,30 +1,53 @@
-//! From a payload to a value, without a broker.
+//! From a payload to values, without a broker.
 //!
 //! Numbers are read from their text, digit by digit. What is not what was configured is bad; it is never
 //! guessed at.
 
-use observation::{Decimal, Reason, Value};
+use observation::{Decimal, Reason, Utc, Value};
 
+use super::format::{Csv, Format};
 use super::topic::{Address, Kind};
 
-/// The value of a point in a payload.
-pub fn decode(address: &Address, payload: &[u8]) -> Result<Value, Reason> {
-    let text = match &address.path {
-        Some(path) => path.find(payload).ok_or(Reason::Decode)?,
-        None => std::str::from_utf8(payload).map_err(|_| Reason::Decode)?.trim(),
-    };
-    let text = match &address.path {
-        Some(_) => unquoted(text)?,
-        None => Leaf::Bare(text.to_owned()),
-    };
-    match (address.kind, text) {
-        (Kind::Number, Leaf::Bare(text) | Leaf::Quoted(text)) => number(&text, address.scale),
-        (Kind::Bool, Leaf::Bare(text) | Leaf::Quoted(text)) => boolean(&text),
-        (Kind::Text, Leaf::Quoted(text)) => Ok(Value::Text(text)),
-        // Without a path the payload is the text; with one, a number is no text.
-        (Kind::Text, Leaf::Bare(text)) if address.path.is_none() => Ok(Value::Text(text)),
-        (Kind::Text, Leaf::Bare(_)) => Err(Reason::Decode),
+/// More lines than this in one message are taken to be something else than readings.
+const MOST_LINES: usize = 10_000;
+
+/// One value of a payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The value.
+    pub value: Value,
+    /// When it is from, as far as the payload says so.
+    pub time: Option<Utc>,
+}
+
+/// The values of a point in a payload, in its order: one, except where each line is one.
+pub fn decode(address: &Address, payload: &[u8]) -> Vec<Result<Reading, Reason>> {
+    match &address.format {
+        Format::Plain => vec![plain(address, payload)],
+        Format::Json { path, time } => {
+            let value = path.find(payload).ok_or(Reason::Decode).and_then(|text| json(address, text));
+            let time = time.as_ref().map(|(path, unit)| {
+                let text = path.find(payload).ok_or(Reason::Decode)?;
+                let (Leaf::Bare(text) | Leaf::Quoted(text)) = unquoted(text)?;
+                unit.read(&text).ok_or(Reason::Decode)
+            });
+            vec![reading(value, time)]
+        }
+        Format::Csv(csv) => match lines(csv, payload) {
+            Some(lines) => lines.iter().map(|line| field_of(address, csv, line)).collect(),
+            None => vec![Err(Reason::Decode)],
+        },
     }
+}
+
+/// A value without the time that belongs to it may be of any age, so it is none.
+fn reading(value: Result<Value, Reason>, time: Option<Result<Utc, Reason>>) -> Result<Reading, Reason> {
+    Ok(Reading { value: value?, time: time.transpose()? })
+}
+
+fn plain(address: &Address, payload: &[u8]) -> Result<Reading, Reason> {
+    let text = std::str::from_utf8(payload).map_err(|_| Reason::Decode)?;
+    reading(bare(address, text.trim()), None)
 }
 
 /// What lies at a place: a JSON literal, or the content of a JSON string.
@@ -38,6 +61,23 @@ fn unquoted(json: &str) -> Result<Leaf, Reason> {
         return serde_json::from_str(json).map(Leaf::Quoted).map_err(|_| Reason::Decode);
     }
     Ok(Leaf::Bare(json.to_owned()))
+}
+
+fn json(address: &Address, text: &str) -> Result<Value, Reason> {
+    match (address.kind, unquoted(text)?) {
+        // In JSON, a number or a truth is no text.
+        (Kind::Text, Leaf::Bare(_)) => Err(Reason::Decode),
+        (_, Leaf::Bare(text) | Leaf::Quoted(text)) => bare(address, &text),
+    }
+}
+
+/// A value that stands for itself.
+fn bare(address: &Address, text: &str) -> Result<Value, Reason> {
+    match address.kind {
+        Kind::Number => number(text, address.scale),
+        Kind::Bool => boolean(text),
+        Kind::Text => Ok(Value::Text(text.to_owned())),
+    }
 }
 
 fn number(text: &str, scale: Decimal) -> Result<Value, Reason> {
@@ -56,80 +96,62 @@ fn boolean(text: &str) -> Result<Value, Reason> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
+/// The lines that hold readings, or nothing where their number is not what was configured.
+fn lines<'a>(csv: &Csv, payload: &'a [u8]) -> Option<Vec<&'a str>> {
+    let text = std::str::from_utf8(payload).ok()?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty()).skip(usize::from(csv.header));
+    let lines: Vec<&str> = lines.take(MOST_LINES + 1).collect();
+    let most = if csv.each { MOST_LINES } else { 1 };
+    (1..=most).contains(&lines.len()).then_some(lines)
+}
 
-    fn address(path: Option<&str>, kind: Kind, scale: &str) -> Address {
-        let path = path.map(|path| path.parse().unwrap());
-        Address { topic: "t".into(), path, kind, scale: scale.parse().unwrap(), stale_after_ms: 1000 }
-    }
+fn field_of(address: &Address, csv: &Csv, line: &str) -> Result<Reading, Reason> {
+    let at = |column| field(line, csv.separator, column).ok_or(Reason::Decode);
+    let value = at(csv.column).and_then(|text| bare(address, &text));
+    let time = csv.time.map(|(column, unit)| unit.read(&at(column)?).ok_or(Reason::Decode));
+    reading(value, time)
+}
 
-    #[track_caller]
-    #[expect(clippy::needless_pass_by_value, reason = "a table of literals reads better")]
-    fn check(path: Option<&str>, kind: Kind, payload: &str, want: Result<Value, Reason>) {
-        assert_eq!(decode(&address(path, kind, "1"), payload.as_bytes()), want, "{payload}");
-    }
-
-    fn n(text: &str) -> Value {
-        Value::Number(text.parse().unwrap())
-    }
-
-    fn text(text: &str) -> Value {
-        Value::Text(text.into())
-    }
-
-    #[test]
-    fn pain_07_numbers_keep_every_digit() {
-        check(Some("$.e"), Kind::Number, r#"{"e": 18446744073709551615}"#, Ok(n("18446744073709551615")));
-        check(Some("$.e"), Kind::Number, r#"{"e": 9007199254740993.25}"#, Ok(n("9007199254740993.25")));
-        check(Some("$.e"), Kind::Number, r#"{"e": 1.5E+3}"#, Ok(n("1500")));
-        check(None, Kind::Number, " 0.1\n", Ok(n("0.1")));
-        let scaled = address(None, Kind::Number, "0.001");
-        assert_eq!(decode(&scaled, b"18446744073709551615"), Ok(n("18446744073709551.615")));
-    }
-
-    #[test]
-    fn a_number_may_come_as_text_and_a_truth_as_digit() {
-        check(Some("$.e"), Kind::Number, r#"{"e": "12.50"}"#, Ok(n("12.5")));
-        check(Some("$.e"), Kind::Bool, r#"{"e": 1}"#, Ok(Value::Bool(true)));
-        check(Some("$.e"), Kind::Bool, r#"{"e": "false"}"#, Ok(Value::Bool(false)));
-        check(Some("$.e"), Kind::Text, r#"{"e": "运行\n"}"#, Ok(text("运行\n")));
-        check(None, Kind::Text, "RUN", Ok(text("RUN")));
-    }
-
-    #[test]
-    fn a_garbage_payload_is_bad() {
-        for payload in [
-            "",
-            "{",
-            "NaN",
-            "nul",
-            "12,5",
-            "0x10",
-            "{\"e\": null}",
-            "{\"e\": [1]}",
-            "{\"e\": {}}",
-            "{\"e\": true}",
-        ] {
-            check(Some("$.e"), Kind::Number, payload, Err(Reason::Decode));
-            check(None, Kind::Number, payload, Err(Reason::Decode));
+/// A field of a line, from 1. In quotes a separator is a character like any other, and two quotes are one
+/// (RFC 4180, 2.5 to 2.7); a line whose quotes do not close has no fields.
+fn field(line: &str, separator: char, column: usize) -> Option<String> {
+    let mut rest = line;
+    for n in 1.. {
+        let (text, after) = match rest.trim_start_matches(' ').strip_prefix('"') {
+            Some(quoted) => in_quotes(quoted, separator)?,
+            None => match rest.split_once(separator) {
+                Some((text, after)) => (text.trim().to_owned(), Some(after)),
+                None => (rest.trim().to_owned(), None),
+            },
+        };
+        if n == column {
+            return Some(text);
         }
-        check(Some("$.e"), Kind::Text, r#"{"e": 5}"#, Err(Reason::Decode));
-        check(Some("$.e"), Kind::Bool, r#"{"e": 2}"#, Err(Reason::Decode));
-        check(None, Kind::Number, "1e400", Err(Reason::Range));
-        assert_eq!(decode(&address(None, Kind::Text, "1"), &[0xFF, 0xFE]), Err(Reason::Decode));
+        rest = after?;
     }
+    None
+}
 
-    proptest! {
-        #[test]
-        fn any_payload_is_decoded_without_a_panic(payload in prop::collection::vec(any::<u8>(), 0..100)) {
-            for path in [None, Some("$.a")] {
-                for kind in [Kind::Number, Kind::Bool, Kind::Text] {
-                    let _ = decode(&address(path, kind, "0.1"), &payload);
-                }
-            }
+/// The content up to the closing quote, and what follows the separator behind it.
+fn in_quotes(text: &str, separator: char) -> Option<(String, Option<&str>)> {
+    let mut content = String::new();
+    let mut rest = text;
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        content.push_str(part);
+        if let Some(more) = after.strip_prefix('"') {
+            content.push('"');
+            rest = more;
+            continue;
         }
+        let after = after.trim_start_matches(' ').trim_end_matches('\r');
+        return match after.strip_prefix(separator) {
+            Some(after) => Some((content, Some(after))),
+            None => after.is_empty().then_some((content, None)),
+        };
     }
 }
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

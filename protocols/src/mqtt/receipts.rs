@@ -9,30 +9,45 @@ use std::sync::{Mutex, PoisonError};
 use super::wire::{Ack, Acknowledger};
 use crate::Receipt;
 
-#[derive(Debug, Default)]
-pub(super) struct Receipts(Mutex<Waiting>);
+#[derive(Debug)]
+pub(super) struct Receipts {
+    waiting: Mutex<Waiting>,
+    /// After so many messages the owner is asked to commit: half of what the broker lets us leave
+    /// unacknowledged, so that it goes on sending while the commit is under way.
+    pressing_after: u64,
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
     issued: u64,
+    pressed: u64,
     acks: BTreeMap<u64, Ack>,
 }
 
 impl Receipts {
+    /// For a broker that sends so many messages beyond those acknowledged.
+    pub(super) fn new(in_flight: u16) -> Self {
+        Self { waiting: Mutex::default(), pressing_after: u64::from((in_flight / 2).max(1)) }
+    }
+
     /// A receipt for a message that wants to be acknowledged.
     pub(super) fn issue(&self, ack: Option<Ack>) -> Option<Receipt> {
         let ack = ack?;
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.issued += 1;
         let number = waiting.issued;
         waiting.acks.insert(number, ack);
-        Some(Receipt::new(number))
+        if number - waiting.pressed < self.pressing_after {
+            return Some(Receipt::new(number));
+        }
+        waiting.pressed = number;
+        Some(Receipt::new(number).at_once())
     }
 
     /// Acknowledges everything up to a receipt, in the order of arrival as MQTT 3.1.1, 4.6 and MQTT 5.0,
     /// 4.6 demand. What cannot be sent now is sent with the next receipt.
     pub(super) fn redeem(&self, receipt: Receipt, acknowledger: &Acknowledger) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(first) = waiting.acks.first_entry() {
             if *first.key() > receipt.number() || !acknowledger.acknowledge(first.get()) {
                 return;

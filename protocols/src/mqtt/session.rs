@@ -1,49 +1,68 @@
 //! One live MQTT connection: its subscriptions and its messages.
 //!
-//! Every topic is subscribed to on every connection, whether or not the broker kept the session: the
+//! Everything is subscribed to on every connection, whether or not the broker kept the session: the
 //! configuration may have changed since, and a broker that no longer lets us read a topic says so only in
 //! the answer to a subscription. That answer is demanded within the time-out.
 //!
 //! A value is good only if it is surely new. Retained messages have no age; messages sent again, or sent
-//! from the queue a broker kept while we were away, are older than their arrival.
+//! from the queue a broker kept while we were away, are older than their arrival. The rest of that queue,
+//! which a broker sends once the first of it is acknowledged, is told from fresh messages by the time in its
+//! payloads alone.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use observation::{Clock, Instant, Observation, PointId, Quality, Reason};
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::decode::decode;
+use super::moment::dated;
+use super::plan::{Plan, Subscription};
 use super::receipts::Receipts;
 use super::refused_topics;
 use super::settings::Settings;
+use super::sieve::Emptied;
 use super::topic::Address;
-use super::wire::{Incoming, Message, Wire};
+use super::wire::{Incoming, MAX_PACKET_BYTES, Message, Wire};
 use crate::feed::Outlet;
 use crate::{Batch, LinkError};
 
 /// Topics in one SUBSCRIBE; the smallest limit among the large brokers.
 const TOPICS_AT_ONCE: usize = 8;
+/// Subscriptions of an earlier configuration that are ended on one connection. What is beyond goes on at the
+/// next; until then its messages are put aside.
+const MOST_ENDED: usize = 1000;
 
-/// The points of each topic.
-pub(super) type Topics = HashMap<String, Vec<(PointId, Address)>>;
+/// Messages that became no observation; the session counts, the link shows.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    pub(super) unwanted: AtomicU64,
+    pub(super) too_large: AtomicU64,
+}
 
-/// The session's own state; only the receipts are shared, with its source.
+/// The session's own state; only the receipts and counts are shared, with its source and link.
 pub(super) struct Session {
     pub(super) settings: Arc<Settings>,
-    pub(super) topics: Arc<Topics>,
+    pub(super) plan: Arc<Plan>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) outlet: Outlet,
     pub(super) wire: Box<dyn Wire>,
     pub(super) receipts: Arc<Receipts>,
+    pub(super) aside: Arc<Aside>,
+    pub(super) emptied: Emptied,
+    /// Messages received on this connection.
+    pub(super) received: u64,
+    /// Topics of an earlier configuration whose subscription was ended.
+    pub(super) ended: HashSet<String>,
     /// Whether the broker kept messages for us while we were away.
     pub(super) resumed: bool,
 }
 
 /// What has not been subscribed to yet. The first element is under way.
 struct Subscribing {
-    waiting: VecDeque<Vec<String>>,
+    waiting: VecDeque<Vec<Subscription>>,
     deadline: Deadline,
     refused: Vec<(String, u8)>,
 }
@@ -55,21 +74,17 @@ impl Session {
         let reason =
             if matches!(error, LinkError::Timeout { .. }) { Reason::Timeout } else { Reason::Disconnected };
         let at = self.clock.now();
-        let points = self.topics.values().flatten();
-        let lost = points.map(|(point, _)| Observation::bad(*point, reason, at)).collect();
+        let lost = self.plan.all().map(|point| Observation::bad(point, reason, at)).collect();
         self.hand_over(Batch::of(lost)).await;
         // A send fails only when the source was dropped, and then this task is about to be.
         drop(self.outlet.send(Err(error)).await);
     }
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, LinkError> {
-        let mut topics: Vec<String> = self.topics.keys().cloned().collect();
-        topics.sort_unstable();
-        let waiting: VecDeque<Vec<String>> = topics.chunks(TOPICS_AT_ONCE).map(<[_]>::to_vec).collect();
+        let waiting: VecDeque<Vec<Subscription>> =
+            self.plan.subscriptions().chunks(TOPICS_AT_ONCE).map(<[_]>::to_vec).collect();
         let mut subscribing = Subscribing { waiting, deadline: self.deadline(), refused: Vec::new() };
-        if let Some(first) = subscribing.waiting.front() {
-            self.wire.subscribe(first)?;
-        }
+        self.subscribe(&subscribing)?;
         loop {
             let incoming = if subscribing.waiting.is_empty() {
                 self.wire.poll().await?
@@ -94,11 +109,19 @@ impl Session {
         Deadline::now() + self.settings.timeout
     }
 
+    /// Asks for the first of what is waiting.
+    fn subscribe(&self, subscribing: &Subscribing) -> Result<(), LinkError> {
+        let Some(next) = subscribing.waiting.front() else { return Ok(()) };
+        let texts: Vec<String> = next.iter().map(|subscription| subscription.text.clone()).collect();
+        self.wire.subscribe(&texts)
+    }
+
     fn unanswered(&self, subscribing: &Subscribing) -> LinkError {
-        let topics = subscribing.waiting.front().map_or(String::new(), |topics| topics.join(", "));
+        let asked = subscribing.waiting.front().into_iter().flatten();
+        let texts: Vec<&str> = asked.map(|subscription| subscription.text.as_str()).collect();
         LinkError::Timeout {
             address: self.settings.address.clone(),
-            request: format!("the subscription to {topics}"),
+            request: format!("the subscription to {}", texts.join(", ")),
             waited_ms: self.settings.timeout_ms(),
         }
     }
@@ -116,42 +139,74 @@ impl Session {
         }
         let at = self.clock.now();
         let mut bad = Vec::new();
-        for (topic, answer) in asked.into_iter().zip(answers) {
+        for (subscription, answer) in asked.into_iter().zip(answers) {
             let Err(code) = *answer else { continue };
+            let Subscription { text: topic, points } = subscription;
             tracing::warn!(address = %self.settings.address, %topic, code, "the broker refused a subscription");
-            let points = self.topics.get(&topic).into_iter().flatten();
-            bad.extend(points.map(|(point, _)| Observation::bad(*point, Reason::Refused(code), at)));
+            bad.extend(points.into_iter().map(|point| Observation::bad(point, Reason::Refused(code), at)));
             subscribing.refused.push((topic, code));
         }
         if !bad.is_empty() {
             self.hand_over(Batch::of(bad)).await;
         }
-        if subscribing.refused.len() == self.topics.len() {
+        if subscribing.refused.len() == self.plan.subscriptions().len() {
             return Err(refused_topics(&self.settings, &subscribing.refused));
         }
-        if let Some(next) = subscribing.waiting.front() {
-            subscribing.deadline = self.deadline();
-            self.wire.subscribe(next)?;
+        if subscribing.waiting.is_empty() {
+            return self.end_what_is_covered();
+        }
+        subscribing.deadline = self.deadline();
+        self.subscribe(subscribing)
+    }
+
+    /// Topics that had a subscription of their own in an earlier configuration and are brought by a filter
+    /// now would be sent twice by some brokers. They end only here, when the filter is known to stand.
+    fn end_what_is_covered(&mut self) -> Result<(), LinkError> {
+        if self.resumed {
+            for topic in self.plan.covered().take(MOST_ENDED) {
+                self.wire.unsubscribe(topic)?;
+            }
         }
         Ok(())
     }
 
     async fn message(&mut self, message: Message, kept: bool) -> Result<(), LinkError> {
         let at = self.clock.now();
+        self.received += 1;
+        let too_large = self.emptied.take(self.received);
         let topic = String::from_utf8_lossy(&message.topic);
-        let topics = Arc::clone(&self.topics);
-        let Some(points) = topics.get(topic.as_ref()) else {
-            // Left over in a persistent session; it is acknowledged like any other.
-            self.wire.unsubscribe(&topic)?;
+        if too_large {
+            self.aside.too_large.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(address = %self.settings.address, %topic, limit = MAX_PACKET_BYTES, "a message is too large and was refused");
+        }
+        let plan = Arc::clone(&self.plan);
+        let Some(points) = plan.points(&topic) else {
+            self.unwanted(&topic)?;
             let receipt = self.receipts.issue(message.ack);
             self.hand_over(Batch { receipt, ..Batch::default() }).await;
             return Ok(());
         };
-        let old = message.again || kept;
-        let observe = |(point, address): &(PointId, Address)| observation(*point, address, &message, old, at);
-        let observations = points.iter().map(observe).collect();
+        let mut observations = Vec::with_capacity(points.len());
+        for (point, address) in points {
+            if too_large {
+                observations.push(Observation::bad(*point, Reason::Range, at));
+            } else {
+                observe(*point, address, &message, kept, at, &mut observations);
+            }
+        }
         let receipt = self.receipts.issue(message.ack);
         self.hand_over(Batch { observations, alive: None, receipt }).await;
+        Ok(())
+    }
+
+    /// A message of a topic that no point wants. It is acknowledged like any other. Where no filter brought
+    /// it, a subscription is left over from an earlier configuration.
+    fn unwanted(&mut self, topic: &str) -> Result<(), LinkError> {
+        self.aside.unwanted.fetch_add(1, Ordering::Relaxed);
+        let left_over = !self.plan.covers(topic) && self.ended.len() < MOST_ENDED;
+        if left_over && self.ended.insert(topic.to_owned()) {
+            self.wire.unsubscribe(topic)?;
+        }
         Ok(())
     }
 
@@ -161,17 +216,38 @@ impl Session {
     }
 }
 
-fn observation(point: PointId, address: &Address, message: &Message, old: bool, at: Instant) -> Observation {
+/// What a message says of a point: one observation, except where each of its lines is one.
+fn observe(
+    point: PointId,
+    address: &Address,
+    message: &Message,
+    kept: bool,
+    at: Instant,
+    out: &mut Vec<Observation>,
+) {
     if message.retained {
-        return Observation::bad(point, Reason::Retained, at);
+        out.push(Observation::bad(point, Reason::Retained, at));
+        return;
     }
-    match decode(address, &message.payload) {
-        Ok(value) if old => Observation {
-            quality: Quality::Uncertain(Reason::Retained),
-            ..Observation::good(point, value, at)
-        },
-        Ok(value) => Observation::good(point, value, at),
-        Err(reason) => Observation::bad(point, reason, at),
+    let readings = decode(address, &message.payload);
+    let last = readings.len().saturating_sub(1);
+    for (i, reading) in readings.into_iter().enumerate() {
+        let reading = match reading {
+            Ok(reading) => reading,
+            Err(reason) => {
+                out.push(Observation::bad(point, reason, at));
+                continue;
+            }
+        };
+        let good = Observation::good(point, reading.value, at);
+        // Lines without a time are older than the last of them by nobody knows how much.
+        let old = message.again || kept || (reading.time.is_none() && i < last);
+        out.push(match reading.time {
+            _ if old => Observation { quality: Quality::Uncertain(Reason::Retained), ..good }
+                .with_source_time(reading.time),
+            Some(time) => dated(good, time, at, address.stale_after_ms),
+            None => good,
+        });
     }
 }
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use serde_json::Value;
 
+use super::filter::Filter;
+use super::trust::{self, Identity, Trust};
 use super::{session, wire};
 use crate::fields::Fields;
 use crate::{LinkConfigError, LinkError};
@@ -21,14 +21,20 @@ pub const KEYS: &[&str] = &[
     "user",
     "password_file",
     "ca_file",
+    "fingerprint",
     "cert_file",
     "key_file",
+    "subscribe",
+    "in_flight",
+    "rate",
     "clean",
     "keep_alive",
     "timeout",
 ];
 /// The ports registered for MQTT, plain and over TLS.
 const DEFAULT_PORTS: (u16, u16) = (1883, 8883);
+/// What mosquitto allows if nothing is set; others allow more.
+const DEFAULT_IN_FLIGHT: i64 = 20;
 
 /// A password, which no message ever shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,10 +74,16 @@ pub struct Settings {
     pub user: Option<String>,
     /// Its password.
     pub password: Option<Password>,
-    /// Certificates of the authorities that may vouch for the broker; those of the system without it.
-    pub ca_file: Option<PathBuf>,
+    /// Who may vouch for the broker.
+    pub trust: Trust,
     /// Our own certificate and its key.
-    pub identity: Option<(PathBuf, PathBuf)>,
+    pub identity: Option<Identity>,
+    /// Subscriptions to many topics at once; topics that none of them covers get one each.
+    pub subscribe: Vec<Filter>,
+    /// Messages that the broker sends beyond those acknowledged.
+    pub in_flight: u16,
+    /// Messages to expect, each second; reckoned from the points without it.
+    pub rate: Option<u64>,
     /// Whether the broker forgets us when we go.
     pub clean: bool,
     /// Longest silence on the wire before the broker is asked whether it is there, s.
@@ -94,53 +106,18 @@ impl Settings {
         session::millis(self.timeout)
     }
 
-    /// What is needed for an encrypted connection. Files are read anew for each, so that a renewed
-    /// certificate needs no restart.
-    pub(super) fn tls(&self) -> Result<Option<rumqttc_v4::TlsConfiguration>, LinkError> {
+    /// What is needed for an encrypted connection. Files are read anew for each.
+    pub(super) fn tls(&self) -> Result<Option<Arc<ClientConfig>>, LinkError> {
         if !self.encrypted {
             return Ok(None);
         }
-        let refused = |detail: String| wire::untrusted(self, &detail);
-        let Some(ca_file) = &self.ca_file else {
-            let system = rumqttc_v4::TlsConfiguration::try_default_rustls();
-            return system.map(Some).map_err(|e| refused(e.to_string()));
-        };
-        let config = client_config(ca_file, self.identity.as_ref()).map_err(refused)?;
-        Ok(Some(rumqttc_v4::TlsConfiguration::Rustls(Arc::new(config))))
-    }
-}
-
-/// Trusts the authorities in one file, and shows a certificate of our own if there is one.
-fn client_config(ca_file: &PathBuf, identity: Option<&(PathBuf, PathBuf)>) -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca_file)? {
-        roots.add(certificate).map_err(|e| format!("{}: {e}", ca_file.display()))?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?
-        .with_root_certificates(roots);
-    let Some((cert_file, key_file)) = identity else { return Ok(builder.with_no_client_auth()) };
-    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|e| format!("{}: {e}", key_file.display()))?;
-    builder.with_client_auth_cert(certificates(cert_file)?, key).map_err(|e| {
-        let name = cert_file.display();
-        if format!("{e:?}").contains("UnsupportedCertVersion") {
-            return format!("{name} is an X.509 certificate of version 1; have it issued as version 3");
+        match trust::client_config(&self.trust, self.identity.as_ref()) {
+            Ok(config) => Ok(Some(Arc::new(config))),
+            Err(detail) => {
+                let advice = "correct the file or its path; it is read again at the next attempt";
+                Err(wire::tls_failed(self, &detail, advice))
+            }
         }
-        format!("{name}: {e}")
-    })
-}
-
-fn certificates(file: &PathBuf) -> Result<Vec<CertificateDer<'static>>, String> {
-    let name = file.display();
-    let certificates: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(|e| format!("{name}: {e}"));
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => {
-            Err(format!("{name} holds no certificate in PEM form"))
-        }
-        other => other,
     }
 }
 
@@ -170,7 +147,10 @@ fn read(fields: &mut Fields<'_>) -> Option<Settings> {
         fields.refuse("user", "is missing; whose password is in `password_file`?");
     }
     let encrypted = target.as_ref().is_none_or(|(encrypted, ..)| *encrypted);
-    let (ca_file, identity) = read_certificates(fields, encrypted);
+    let (trust, identity) = read_certificates(fields, encrypted);
+    let subscribe = read_filters(fields);
+    let in_flight = fields.integer("in_flight", 1..=i64::from(u16::MAX)).unwrap_or(DEFAULT_IN_FLIGHT);
+    let rate = fields.integer("rate", 1..=1_000_000).and_then(|rate| u64::try_from(rate).ok());
     let second = Duration::from_secs(1);
     let keep_alive = fields.duration("keep_alive", 10 * second, second..=Duration::from_hours(1));
     let timeout = fields.duration("timeout", 5 * second, Duration::from_millis(100)..=Duration::from_mins(1));
@@ -185,22 +165,23 @@ fn read(fields: &mut Fields<'_>) -> Option<Settings> {
         client_id: client_id?.to_owned(),
         user,
         password,
-        ca_file,
+        trust: trust?,
         identity,
+        subscribe,
+        in_flight: u16::try_from(in_flight).ok()?,
+        rate,
         clean,
         keep_alive_s: u16::try_from(keep_alive.as_secs()).ok()?,
         timeout,
     })
 }
 
-type Certificates = (Option<PathBuf>, Option<(PathBuf, PathBuf)>);
-
 /// The files are tried once here, so that a check without network finds what is wrong with them.
-fn read_certificates(fields: &mut Fields<'_>, encrypted: bool) -> Certificates {
+fn read_certificates(fields: &mut Fields<'_>, encrypted: bool) -> (Option<Trust>, Option<Identity>) {
     let mut file = |key: &str| fields.text(key).map(PathBuf::from);
     let (ca_file, cert_file, key_file) = (file("ca_file"), file("cert_file"), file("key_file"));
     if !encrypted {
-        for key in ["ca_file", "cert_file", "key_file"] {
+        for key in ["ca_file", "fingerprint", "cert_file", "key_file"] {
             if fields.has(key) {
                 fields.refuse(key, "an mqtt:// connection is not encrypted; write mqtts:// or leave it out");
             }
@@ -218,20 +199,66 @@ fn read_certificates(fields: &mut Fields<'_>, encrypted: bool) -> Certificates {
         }
         (None, None) => None,
     };
-    match &ca_file {
-        Some(path) => {
-            if let Err(problem) = client_config(path, None) {
-                fields.refuse("ca_file", &problem);
-            } else if let Err(problem) = client_config(path, identity.as_ref()) {
-                fields.refuse("cert_file", &problem);
+    let trust = read_trust(fields, ca_file);
+    if let Some(trust @ (Trust::Authority(_) | Trust::Certificate(_))) = &trust {
+        if let Err(problem) = trust::client_config(trust, None) {
+            fields.refuse("ca_file", &problem);
+        } else if let Err(problem) = trust::client_config(trust, identity.as_ref()) {
+            fields.refuse("cert_file", &problem);
+        }
+    } else if trust.is_some() && identity.is_some() {
+        fields.refuse("ca_file", "is missing; with a certificate of our own write it, or `fingerprint`");
+    }
+    (trust, identity)
+}
+
+fn read_trust(fields: &mut Fields<'_>, ca_file: Option<PathBuf>) -> Option<Trust> {
+    if !fields.has("fingerprint") {
+        return Some(ca_file.map_or(Trust::System, Trust::Authority));
+    }
+    if ca_file.is_some() {
+        fields.refuse(
+            "fingerprint",
+            "with it exactly one certificate is accepted; leave `ca_file` out, or this",
+        );
+    }
+    let text = fields.text("fingerprint")?;
+    let parsed = trust::parse_fingerprint(text);
+    if parsed.is_none() {
+        fields.refuse("fingerprint", &format!("{text:?} must be \"sha256:\" and 64 hexadecimal digits"));
+    }
+    parsed.map(Trust::Certificate)
+}
+
+fn read_filters(fields: &mut Fields<'_>) -> Vec<Filter> {
+    let mut filters: Vec<Filter> = Vec::new();
+    let texts = match fields.value("subscribe") {
+        None => return filters,
+        Some(Value::Array(texts)) if !texts.is_empty() => texts,
+        Some(_) => {
+            fields.refuse("subscribe", "must be a list of topic filters, such as [\"plant/+/power\"]");
+            return filters;
+        }
+    };
+    for text in texts {
+        let Some(text) = text.as_str() else {
+            fields.refuse("subscribe", &format!("{text} must be a text in quotes"));
+            continue;
+        };
+        match Filter::parse(text) {
+            Err(problem) => fields.refuse("subscribe", &format!("{text:?}: {problem}")),
+            Ok(filter) => {
+                if let Some(other) = filters.iter().find(|other| other.overlaps(&filter)) {
+                    let problem = format!(
+                        "{text:?} and \"{other}\" cover topics in common, whose messages a broker may send twice; leave one out"
+                    );
+                    fields.refuse("subscribe", &problem);
+                }
+                filters.push(filter);
             }
         }
-        None if identity.is_some() => {
-            fields.refuse("ca_file", "is missing; a connection with a certificate of our own needs it");
-        }
-        None => {}
     }
-    (ca_file, identity)
+    filters
 }
 
 /// `mqtt://host`, `mqtts://host:port` or `mqtt://[v6]:port`; whether it is encrypted comes first.
@@ -297,6 +324,30 @@ mod tests {
                 ("ca_file", "/nonexistent"),
             ],
         );
+    }
+
+    #[test]
+    fn filters_fingerprint_and_limits_are_checked() {
+        let with = |more: Value| {
+            let mut table = json!({"address": "mqtts://a", "client_id": "c"});
+            table.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            table
+        };
+        let sub = |filters: Value| with(json!({"subscribe": filters}));
+        refused(&sub(json!("plant/+/power")), &[("subscribe", "a list of topic filters")]);
+        refused(&sub(json!([])), &[("subscribe", "a list of topic filters")]);
+        refused(&sub(json!([7, "a/b#"])), &[("subscribe", "in quotes"), ("subscribe", "stands alone")]);
+        refused(&sub(json!(["plant/#", "plant/+/power"])), &[("subscribe", "in common")]);
+        refused(&with(json!({"fingerprint": "sha256:12"})), &[("fingerprint", "64 hexadecimal")]);
+        let pin = format!("sha256:{}", "0f".repeat(32));
+        let both = with(json!({"fingerprint": pin, "ca_file": "/nonexistent"}));
+        refused(&both, &[("fingerprint", "leave `ca_file` out")]);
+        refused(&with(json!({"in_flight": 0, "rate": 0})), &[("in_flight", "from 1"), ("rate", "from 1")]);
+        let mut errors = Vec::new();
+        let table = with(json!({"fingerprint": pin, "subscribe": ["a/+", "b/#"], "in_flight": 65535}));
+        let settings = Settings::read(&table, &mut errors).unwrap();
+        assert_eq!((settings.subscribe.len(), settings.in_flight), (2, 65535));
+        assert_eq!(settings.trust, Trust::Certificate([0x0f; 32]));
     }
 
     #[test]

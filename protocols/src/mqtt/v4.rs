@@ -1,30 +1,29 @@
 //! MQTT 3.1.1 through `rumqttc-v4-next`. Everything that is about this crate only.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use rumqttc_v4::{
     AckMode, AsyncClient, ConnectionError, Error, Event, EventLoop, Incoming as Packet, MqttOptions, QoS,
-    StateError, SubscribeFilter, SubscribeReasonCode, Transport,
+    StateError, SubscribeFilter, SubscribeReasonCode,
 };
 
+use super::dial::Dialler;
 use super::settings::Settings;
-use super::wire::{Ack, Acknowledger, Incoming, MAX_PACKET_BYTES, Message, REQUESTS, Wire};
-use super::wire::{full, io, refused, untrusted};
+use super::wire::{Ack, Acknowledger, Incoming, MAX_PACKET_BYTES, Message, Wire};
+use super::wire::{full, io, refused, requests};
 use crate::LinkError;
 
 pub(super) struct V4 {
     settings: Arc<Settings>,
     client: AsyncClient,
     events: EventLoop,
-    too_large: Arc<AtomicBool>,
 }
 
 impl V4 {
-    /// Makes the client; the first poll connects it. `too_large` is set when the broker sends a message
-    /// beyond the limit: it would send it again on every connection of the same session.
-    pub(super) fn new(settings: Arc<Settings>, too_large: Arc<AtomicBool>) -> Result<Self, LinkError> {
+    /// Makes the client; the first poll connects it.
+    pub(super) fn new(dialler: Dialler) -> Result<Self, LinkError> {
+        let settings = Arc::clone(&dialler.settings);
         let mut options =
             MqttOptions::new(settings.client_id.clone(), (settings.host.as_str(), settings.port));
         let max = MAX_PACKET_BYTES as usize;
@@ -33,9 +32,7 @@ impl V4 {
             .set_ack_mode(AckMode::Manual)
             .set_max_packet_size(max, max);
         options.set_clean_session(settings.clean);
-        if let Some(tls) = settings.tls()? {
-            options.set_transport(Transport::tls_with_config(tls));
-        }
+        options.set_socket_connector(move |_, _| dialler.clone().dial());
         match (&settings.user, &settings.password) {
             (Some(user), Some(password)) => {
                 options.set_credentials(user.clone(), password.0.clone());
@@ -45,25 +42,17 @@ impl V4 {
             }
             (None, _) => {}
         }
-        let built = AsyncClient::builder(options).capacity(REQUESTS).try_build();
+        let built = AsyncClient::builder(options).capacity(requests(&settings)).try_build();
         let (client, events) = built
             .map_err(|e| LinkError::Protocol { address: settings.address.clone(), detail: e.to_string() })?;
-        Ok(Self { settings, client, events, too_large })
+        Ok(Self { settings, client, events })
     }
 }
 
 #[async_trait]
 impl Wire for V4 {
     async fn poll(&mut self) -> Result<Incoming, LinkError> {
-        let event = self.events.poll().await.map_err(|e| {
-            if let ConnectionError::MqttState(StateError::Deserialization(Error::PayloadSizeLimitExceeded(
-                _,
-            ))) = e
-            {
-                self.too_large.store(true, Ordering::Relaxed);
-            }
-            error(&self.settings, &e)
-        })?;
+        let event = self.events.poll().await.map_err(|e| error(&self.settings, &e))?;
         let Event::Incoming(packet) = event else { return Ok(Incoming::Other) };
         Ok(match packet {
             Packet::ConnAck(ack) => Incoming::Connected { session_present: ack.session_present },
@@ -107,12 +96,10 @@ fn error(settings: &Settings, error: &ConnectionError) -> LinkError {
     let address = settings.address.clone();
     match error {
         ConnectionError::ConnectionRefused(code) => refused(settings, &format!("{code:?}")),
-        ConnectionError::Tls(rumqttc_v4::TlsError::Io(e))
-        | ConnectionError::Io(e)
+        ConnectionError::Io(e)
         | ConnectionError::MqttState(StateError::Io(e) | StateError::Deserialization(Error::Io(e))) => {
             io(settings, e)
         }
-        ConnectionError::Tls(e) => untrusted(settings, &e.to_string()),
         ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => LinkError::Timeout {
             address,
             request: "the connection".to_owned(),
@@ -120,12 +107,6 @@ fn error(settings: &Settings, error: &ConnectionError) -> LinkError {
         },
         ConnectionError::MqttState(StateError::AwaitPingResp | StateError::ConnectionAborted) => {
             LinkError::Broken { address, detail: error.to_string() }
-        }
-        ConnectionError::MqttState(StateError::Deserialization(Error::PayloadSizeLimitExceeded(bytes))) => {
-            let detail = format!(
-                "a message of {bytes} bytes is larger than {MAX_PACKET_BYTES} bytes; it is given up, with whatever else the broker keeps for us"
-            );
-            LinkError::Protocol { address, detail }
         }
         _ => LinkError::Protocol { address, detail: error.to_string() },
     }

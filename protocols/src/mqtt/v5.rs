@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use rumqttc_v5::{
     AckMode, AsyncClient, ConnectionError, Event, EventLoop, Incoming as Packet, MqttOptions,
     PersistedAckMode, PersistedSession, QoS, SessionStore, SessionStoreError, SessionStoreKey, StateError,
-    SubscribeFilterInput, SubscribeReasonCode, Transport,
+    SubscribeFilterInput, SubscribeReasonCode,
 };
 
+use super::dial::Dialler;
 use super::settings::Settings;
-use super::wire::{Ack, Acknowledger, Incoming, MAX_PACKET_BYTES, Message, RECEIVE_MAXIMUM, REQUESTS, Wire};
-use super::wire::{full, io, refused, untrusted};
+use super::wire::{Ack, Acknowledger, Incoming, Message, Wire};
+use super::wire::{full, io, refused, requests};
 use crate::LinkError;
 
 /// How long a broker keeps our session while we are away, s: a long weekend.
@@ -59,18 +60,21 @@ pub(super) struct V5 {
 
 impl V5 {
     /// Makes the client; the first poll connects it.
-    pub(super) fn new(settings: Arc<Settings>) -> Result<Self, LinkError> {
+    pub(super) fn new(dialler: Dialler) -> Result<Self, LinkError> {
+        let settings = Arc::clone(&dialler.settings);
         let mut options =
             MqttOptions::new(settings.client_id.clone(), (settings.host.as_str(), settings.port));
         options.set_keep_alive(settings.keep_alive_s).set_ack_mode(AckMode::Manual);
         options.set_connect_timeout(settings.timeout).set_clean_start(settings.clean);
-        options.set_max_packet_size(Some(MAX_PACKET_BYTES)).set_receive_maximum(Some(RECEIVE_MAXIMUM));
+        // A broker that is told our limit drops what exceeds it without a word; the sieve of the connection
+        // keeps it out instead, and says so. It comes last: the crate falls back to its own limit of 10 KiB
+        // with each of the other properties.
+        options.set_receive_maximum(Some(settings.in_flight));
         if !settings.clean {
             options.set_session_expiry_interval(Some(SESSION_EXPIRY_S)).set_session_store(NothingPending);
         }
-        if let Some(tls) = settings.tls()? {
-            options.set_transport(Transport::tls_with_config(tls));
-        }
+        options.set_unlimited_incoming_packet_size();
+        options.set_socket_connector(move |_, _| dialler.clone().dial());
         match (&settings.user, &settings.password) {
             (Some(user), Some(password)) => {
                 options.set_credentials(user.clone(), password.0.clone());
@@ -80,7 +84,7 @@ impl V5 {
             }
             (None, _) => {}
         }
-        let built = AsyncClient::builder(options).capacity(REQUESTS).try_build();
+        let built = AsyncClient::builder(options).capacity(requests(&settings)).try_build();
         let (client, events) = built
             .map_err(|e| LinkError::Protocol { address: settings.address.clone(), detail: e.to_string() })?;
         Ok(Self { settings, client, events })
@@ -142,12 +146,10 @@ fn error(settings: &Settings, error: &ConnectionError) -> LinkError {
     let address = settings.address.clone();
     match error {
         ConnectionError::ConnectionRefused(code) => refused(settings, &format!("{code:?}")),
-        ConnectionError::Tls(rumqttc_v5::TlsError::Io(e))
-        | ConnectionError::Io(e)
+        ConnectionError::Io(e)
         | ConnectionError::MqttState(
             StateError::Io(e) | StateError::Deserialization(rumqttc_v5::Error::Io(e)),
         ) => io(settings, e),
-        ConnectionError::Tls(e) => untrusted(settings, &e.to_string()),
         ConnectionError::Timeout(_) => LinkError::Timeout {
             address,
             request: "the connection".to_owned(),

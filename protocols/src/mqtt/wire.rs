@@ -9,17 +9,18 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::settings::Settings;
+use super::trust;
 use crate::LinkError;
 
-/// Packets beyond this are refused in both directions, bytes. The crates' own default of 10 KiB drops the
-/// connection on a message that is quite usual.
+/// Messages beyond this are refused, bytes. The crates' own default of 10 KiB drops the connection on a
+/// message that is quite usual.
 pub(super) const MAX_PACKET_BYTES: u32 = 1 << 20;
 
-/// Messages a broker may send beyond those acknowledged, where the protocol lets us say so.
-pub(super) const RECEIVE_MAXIMUM: u16 = 64;
-
-/// Requests that may wait for the polling task. Each pending acknowledgement is one of them.
-pub(super) const REQUESTS: usize = 4096;
+/// Requests that may wait for the polling task. Each pending acknowledgement is one of them, and so is each
+/// subscription; what does not fit is not sent.
+pub(super) fn requests(settings: &Settings) -> usize {
+    usize::from(settings.in_flight) + 4096
+}
 
 /// What a broker has sent.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ pub(super) trait Wire: Send {
     /// Waits for the next packet; an error ends the client's life. Not cancel safe.
     async fn poll(&mut self) -> Result<Incoming, LinkError>;
 
-    /// Subscribes to topics with `QoS` 1.
+    /// Subscribes to topics or filters with `QoS` 1.
     fn subscribe(&self, topics: &[String]) -> Result<(), LinkError>;
 
     /// Ends a subscription left over from an earlier configuration.
@@ -108,17 +109,8 @@ pub(super) fn refused(settings: &Settings, reason: &str) -> LinkError {
     }
 }
 
-/// A failed TLS handshake, in the operator's words.
-pub(super) fn untrusted(settings: &Settings, detail: &str) -> LinkError {
-    let advice = if detail.contains("CertificateRequired") {
-        "the broker wants a client certificate: set `cert_file` and `key_file`"
-    } else if detail.contains("UnknownIssuer") || detail.contains("BadSignature") {
-        "set `ca_file` to the certificate of the authority that signed the broker's certificate"
-    } else if detail.contains("NotValidForName") {
-        "use in `address` a name that stands in the broker's certificate"
-    } else {
-        "compare `ca_file`, the broker's certificate and the clocks of both"
-    };
+/// A connection that cannot be encrypted as configured.
+pub(super) fn tls_failed(settings: &Settings, detail: &str, advice: &str) -> LinkError {
     LinkError::Refused {
         address: settings.address.clone(),
         detail: format!("TLS failed: {detail}"),
@@ -131,9 +123,9 @@ pub(super) fn io(settings: &Settings, error: &std::io::Error) -> LinkError {
     let address = settings.address.clone();
     let detail = error.to_string();
     // A broker that does not like our certificate says so only after the handshake, which then fails as a
-    // read of something that is no packet.
-    if detail.contains("fatal alert") || error.kind() == std::io::ErrorKind::InvalidData {
-        return untrusted(settings, &detail);
+    // read.
+    if let Some(tls) = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
+        return tls_failed(settings, &detail, trust::advice(tls));
     }
     match error.kind() {
         std::io::ErrorKind::ConnectionRefused
