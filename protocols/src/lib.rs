@@ -13,6 +13,8 @@ pub mod mqtt;
 #[cfg(feature = "opcua")]
 pub mod opcua;
 pub mod source;
+#[cfg(feature = "sparkplug")]
+pub mod sparkplug;
 
 use observation::PointId;
 use serde_json::Value;
@@ -38,6 +40,13 @@ const PROTOCOLS: &[Protocol] = &[
     Protocol { name: "mqtt", settings: mqtt::SETTINGS, point: mqtt::POINT, link: mqtt::link },
     #[cfg(feature = "opcua")]
     Protocol { name: "opcua", settings: opcua::SETTINGS, point: opcua::POINT, link: opcua::link },
+    #[cfg(feature = "sparkplug")]
+    Protocol {
+        name: "sparkplug",
+        settings: sparkplug::SETTINGS,
+        point: sparkplug::POINT,
+        link: sparkplug::link,
+    },
 ];
 
 /// Names of the protocols this build knows.

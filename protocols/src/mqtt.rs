@@ -15,6 +15,8 @@ mod receipts;
 mod session;
 pub mod settings;
 mod sieve;
+#[cfg(feature = "sparkplug")]
+pub(crate) mod subscriber;
 pub mod topic;
 pub mod trust;
 mod v4;

@@ -151,7 +151,7 @@ fn ids_links_and_projects_must_be_known_and_single() {
     refused(
         "protocol = \"modbus\"",
         "protocol = \"modbuss\"",
-        "link[0].protocol: \"modbuss\" is none of modbus, mqtt, opcua [modbus]",
+        "link[0].protocol: \"modbuss\" is none of modbus, mqtt, opcua, sparkplug [modbus]",
     );
 }
 

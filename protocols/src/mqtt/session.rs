@@ -30,7 +30,7 @@ use crate::feed::Outlet;
 use crate::{Batch, LinkError};
 
 /// Topics in one SUBSCRIBE; the smallest limit among the large brokers.
-const TOPICS_AT_ONCE: usize = 8;
+pub(super) const TOPICS_AT_ONCE: usize = 8;
 /// Subscriptions of an earlier configuration that are ended on one connection. What is beyond goes on at the
 /// next; until then its messages are put aside.
 const MOST_ENDED: usize = 1000;
@@ -100,7 +100,7 @@ impl Session {
                     let kept = self.resumed && !subscribing.waiting.is_empty();
                     self.message(message, kept).await?;
                 }
-                Incoming::Connected { .. } | Incoming::Other => {}
+                Incoming::Connected { .. } | Incoming::Alive | Incoming::Other => {}
             }
         }
     }

@@ -121,7 +121,8 @@ impl Settings {
     }
 }
 
-fn read(fields: &mut Fields<'_>) -> Option<Settings> {
+/// Reads the keys of a broker from a table that may have others as well.
+pub(crate) fn read(fields: &mut Fields<'_>) -> Option<Settings> {
     let address = fields.required_text("address", "mqtts://192.0.2.30:8883");
     let target = address.and_then(|address| {
         let target = host_and_port(address);

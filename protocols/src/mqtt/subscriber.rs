@@ -155,8 +155,11 @@ impl Subscriber {
             let detail = format!("{} answers to a subscription of {} topics", answers.len(), asked.len());
             return Err(LinkError::Protocol { address: self.settings.address.clone(), detail });
         }
-        let refused: Vec<(String, u8)> =
-            asked.into_iter().zip(answers).filter_map(|(filter, answer)| Some((filter, answer.err()?))).collect();
+        let refused: Vec<(String, u8)> = asked
+            .into_iter()
+            .zip(answers)
+            .filter_map(|(filter, answer)| Some((filter, answer.err()?)))
+            .collect();
         self.refused += refused.len();
         if self.refused == self.filters {
             return Err(refused_topics(&self.settings, &refused));

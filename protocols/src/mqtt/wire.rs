@@ -31,7 +31,9 @@ pub(super) enum Incoming {
     Subscribed(Vec<Result<(), u8>>),
     /// A message.
     Message(Message),
-    /// Keep-alives and acknowledgements that nobody waits for.
+    /// The broker has answered a keep-alive.
+    Alive,
+    /// What we have sent ourselves, and acknowledgements that nobody waits for.
     Other,
 }
 
