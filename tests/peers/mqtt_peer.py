@@ -6,7 +6,8 @@ PLAN.json: {"port": 1883, "user": null, "password": null, "ca": null}
 It connects and prints `connected`. Each line on standard input is a JSON command, answered by `ok` once the
 broker has acknowledged it:
     {"topic": "a", "payload": "1", "qos": 1, "retain": false, "times": 1, "size": 0}
-`times` > 1 publishes payloads 0, 1, 2, …; `size` > 0 pads the payload with that many spaces.
+`times` > 1 publishes payloads 0, 1, 2, …; `repeat` > 1 publishes the payload so often; `size` > 0 pads the
+payload with that many spaces.
 It ends with its standard input.
 """
 
@@ -31,7 +32,7 @@ def main():
     for line in sys.stdin:
         command = json.loads(line)
         times = command.get("times", 1)
-        for n in range(times):
+        for n in range(max(times, command.get("repeat", 1))):
             payload = str(n) if times > 1 else command["payload"]
             payload += " " * command.get("size", 0)
             sent = client.publish(

@@ -107,6 +107,8 @@ pub(super) struct Reader<'a, 'd> {
 impl<'d> Reader<'_, 'd> {
     /// Reads one machine. `None` when it has no id to go on with.
     pub(super) fn read(&mut self, mut section: Section<'d>) -> Option<Machine> {
+        // Taken out where it was written; known here for the sake of misspelt ones.
+        section.allow(&["each"]);
         let id = section.require("id", "the machine's name in the roster", read::name);
         if let Some(id) = &id {
             if self.ids.contains(id) {

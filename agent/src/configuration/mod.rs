@@ -12,6 +12,7 @@ mod profile;
 mod quantity;
 mod read;
 mod rules;
+mod templates;
 
 pub use check::RawBudget;
 pub use derive::{PlanError, RosterEntry};

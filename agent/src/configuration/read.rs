@@ -5,7 +5,7 @@ use super::links::{self, LinkTable};
 use super::machines::{Machine, Reader};
 use super::{
     AgentSettings, Configuration, LinkConfiguration, RawSettings, SpoolSettings, Uplink, WindowSettings,
-    check,
+    check, templates,
 };
 use config::units::{bytes, duration};
 use config::{ConfigErrors, Document, Section};
@@ -20,6 +20,13 @@ use std::time::Duration;
 
 /// Every problem of the document, or the configuration.
 pub(super) fn configuration(document: &Document, beside: &Path) -> Result<Configuration, ConfigErrors> {
+    let expanded = templates::expand(document);
+    let read = written_out(&expanded.document, beside);
+    expanded.conclude(read)
+}
+
+/// The same of a document without templates.
+fn written_out(document: &Document, beside: &Path) -> Result<Configuration, ConfigErrors> {
     let mut root = Section::of(document);
     let agent = agent(&mut root, beside);
     let uplinks = uplinks(&mut root, beside);

@@ -33,10 +33,6 @@ impl Mosquitto {
         Self { child, port, folder, options: options.to_owned() }
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Ends it, in an orderly way so that it saves what it keeps, and starts it again on the same port.
     pub(crate) async fn restart(mut self) -> Self {
         self.signal("TERM").await;
@@ -122,7 +118,15 @@ impl Publisher {
     }
 }
 
-/// A certificate authority, and certificates for a broker and a client, made by openssl.
+/// A certificate authority, and certificates for brokers and clients, made by openssl.
+///
+/// | file | issued for |
+/// |---|---|
+/// | `ca` | the authority itself |
+/// | `server`, `client` | 127.0.0.1 |
+/// | `elsewhere` | broker.example |
+/// | `expired`, `expired-client` | 127.0.0.1, until yesterday |
+/// | `v1` | nobody: X.509 version 1 |
 pub(crate) struct Certificates {
     pub(crate) folder: TempDir,
 }
@@ -132,29 +136,39 @@ impl Certificates {
         let folder = tempfile::tempdir().unwrap();
         let made = Self { folder };
         let authority = "-new -x509 -days 2 -subj /CN=authority -keyout ca.key -out ca.pem";
-        made.openssl(&format!("req {authority} -newkey rsa:2048 -nodes")).await;
-        std::fs::write(made.path("v3.txt"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-        for name in ["server", "client"] {
-            made.openssl(&format!(
-                "req -new -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
-            ))
-            .await;
-            made.openssl(&format!(
-                "x509 -req -days 2 -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile v3.txt -out {name}.pem"
-            ))
-            .await;
-        }
+        made.openssl(&format!("req {authority} {NEW_KEY}")).await;
+        std::fs::write(made.path("here.txt"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+        std::fs::write(made.path("elsewhere.txt"), "subjectAltName=DNS:broker.example\n").unwrap();
+        made.issue("server", "-days 2 -extfile here.txt").await;
+        made.issue("client", "-days 2 -extfile here.txt").await;
+        made.issue("elsewhere", "-days 2 -extfile elsewhere.txt").await;
+        made.issue("expired", "-days -1 -extfile here.txt").await;
+        made.issue("expired-client", "-days -1 -extfile here.txt").await;
         // Without extensions openssl issues version 1.
-        made.openssl("x509 -req -days 2 -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out v1.pem")
-            .await;
+        made.issue("v1", "-days 2").await;
         made
+    }
+
+    async fn issue(&self, name: &str, options: &str) {
+        self.openssl(&format!("req -new {NEW_KEY} -subj /CN={name} -keyout {name}.key -out {name}.csr"))
+            .await;
+        self.openssl(&format!(
+            "x509 -req {options} -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem"
+        ))
+        .await;
+    }
+
+    /// `sha256:` and the digits of a certificate's fingerprint, as openssl says it.
+    pub(crate) async fn fingerprint(&self, name: &str) -> String {
+        let said = self.openssl(&format!("x509 -in {name}.pem -noout -fingerprint -sha256")).await;
+        format!("sha256:{}", said.trim().split_once('=').unwrap().1)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    async fn openssl(&self, arguments: &str) {
+    async fn openssl(&self, arguments: &str) -> String {
         let output = Command::new(program("openssl", "openssl"))
             .args(arguments.split(' '))
             .current_dir(self.folder.path())
@@ -162,8 +176,12 @@ impl Certificates {
             .await
             .unwrap();
         assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 }
+
+/// Options of openssl for a key that is made quickly.
+const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
 
 /// What the broker written here does.
 #[derive(Clone, Copy)]

@@ -7,5 +7,8 @@ mod broker;
 mod modbus;
 mod modbus_faults;
 mod mqtt;
+mod mqtt_payload;
+mod mqtt_trust;
 mod peer;
 mod rogue;
+mod sparkplug;
