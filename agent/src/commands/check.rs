@@ -37,6 +37,9 @@ fn summary(configuration: &Configuration) -> String {
             "链路 · link {}: {} {}, {points} 个测点 · points",
             link.id, link.protocol, link.address
         );
+        for advice in link.link.advice(configuration.raw.journal) {
+            let _ = writeln!(out, "  对端设置 · set the peer: {advice}");
+        }
     }
     for machine in &configuration.machines {
         let _ = writeln!(
@@ -193,6 +196,17 @@ either undo the change of points or state rules, or ask the registrar to approve
 mod tests {
     use super::*;
     use crate::runtime::fixture;
+
+    #[test]
+    fn what_a_broker_has_to_be_set_to_is_printed_with_its_link() {
+        let text = include_str!("../../../config/examples/many-machines.toml");
+        let example = |text: &str| Configuration::parse("many-machines.toml", text, Path::new("/")).unwrap();
+        let said = summary(&example(text));
+        assert!(said.contains("mosquitto.conf") && said.contains("max_inflight_messages 40"), "{said}");
+        let quiet = text.replace("rate = 20", "# rate").replace("in_flight = 40", "# in_flight");
+        let said = summary(&example(&quiet.replace("stale_after = \"10s\"", "stale_after = \"1h\"")));
+        assert!(!said.contains("对端设置"), "{said}");
+    }
 
     #[track_caller]
     fn says(dir: &Path, configuration: &Configuration, exit: Exit, wanted: &[&str], unwanted: &[&str]) {

@@ -5,8 +5,9 @@ use crate::window::{Boot, Engine, Input, LinkIndex, Output, Plan, Record};
 use observation::{Instant, Mono, Observation, Utc, Value};
 use std::sync::Arc;
 
-const EXAMPLES: [(&str, &str); 2] = [
+const EXAMPLES: [(&str, &str); 3] = [
     ("agent.toml", include_str!("../../../config/examples/agent.toml")),
+    ("many-machines.toml", include_str!("../../../config/examples/many-machines.toml")),
     ("small-hall.toml", include_str!("../../../config/examples/small-hall.toml")),
 ];
 
