@@ -2,7 +2,9 @@
 //! whole chain of them, and what its log holds afterwards.
 
 pub mod chain;
+pub mod disk;
 pub mod forger;
 pub mod logged;
 pub mod peers;
 pub mod process;
+pub mod relay;

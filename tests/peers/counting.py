@@ -1,0 +1,128 @@
+"""A machine of foreign make that counts, and writes down each count before anybody can have it.
+
+Usage: counting.py PLAN.json
+
+PLAN.json: {"over": "modbus" | "opcua" | "mqtt", "log": "offered.jsonl", "from": 1, "every_ms": 50, "port": 0}
+
+It has two points that share one counter, so that no number is ever offered twice or by both:
+    modbus  (pymodbus)   units 1 and 2, holding 0-1 as u32, high word first; every read is given the next count
+    opcua   (asyncua)    nsu=urn:plumbline:test:counting;s=Count0 and Count1, each counting on every `every_ms`
+    mqtt    (paho-mqtt)  topics count/0 and count/1 as {"count": 7} with QoS 1, to the broker on `port`; while it has
+                         no broker it offers nothing
+It prints `ready PORT`. A line of the log: {"us": 0, "point": 0, "value": 1}, written at UTC microsecond `us`, before
+the value is offered. It ends with its standard input.
+"""
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+import threading
+import time
+
+
+class Counter:
+    """Gives the next count to a point, and writes it down first."""
+
+    def __init__(self, plan):
+        self.value = plan["from"] - 1
+        self.every_s = plan["every_ms"] / 1000
+        self.log = open(plan["log"], "a", encoding="utf-8")
+
+    def next(self, point):
+        self.value += 1
+        line = {"us": time.time_ns() // 1000, "point": point, "value": self.value}
+        print(json.dumps(line), file=self.log, flush=True)
+        return self.value
+
+
+async def until_input_ends():
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+async def modbus(_plan, counter):
+    from pymodbus.server import ModbusTcpServer
+    from pymodbus.simulator import DataType, SimData, SimDevice
+
+    def device(unit):
+        async def read(_function, start, address, length, registers, _new):
+            value = counter.next(unit - 1)
+            words = [value >> 16 & 0xFFFF, value & 0xFFFF]
+            for n in range(length):
+                registers[address - start + n] = words[address + n]
+
+        bits = [SimData(65535, values=False, datatype=DataType.BITS)]
+        cells = [SimData(n, values=0, datatype=DataType.REGISTERS) for n in range(2)]
+        none = [SimData(65535, values=0, datatype=DataType.REGISTERS)]
+        return SimDevice(unit, simdata=(bits, bits, cells, none), action=read)
+
+    server = ModbusTcpServer([device(1), device(2)], address=("127.0.0.1", 0))
+    await server.serve_forever(background=True)
+    print("ready", server.transport.sockets[0].getsockname()[1], flush=True)
+    await until_input_ends()
+    await server.shutdown()
+
+
+async def opcua(_plan, counter):
+    from asyncua import Server, ua
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    server = Server()
+    await server.init()
+    server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/counting/")
+    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    index = await server.register_namespace("urn:plumbline:test:counting")
+    kind = ua.VariantType.UInt32
+    nodes = [ua.NodeId(f"Count{point}", index) for point in range(2)]
+    for point, node in enumerate(nodes):
+        name = ua.QualifiedName(f"Count{point}", index)
+        await server.nodes.objects.add_variable(node, name, counter.next(point), kind)
+
+    async def go_on():
+        while True:
+            await asyncio.sleep(counter.every_s)
+            for point, node in enumerate(nodes):
+                await server.write_attribute_value(node, ua.DataValue(ua.Variant(counter.next(point), kind)))
+
+    async with server:
+        counting = asyncio.create_task(go_on())
+        print("ready", port, flush=True)
+        await until_input_ends()
+        counting.cancel()
+
+
+def mqtt(plan, counter):
+    import paho.mqtt.client as paho
+
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
+    client.reconnect_delay_set(min_delay=1, max_delay=1)
+    client.connect("127.0.0.1", plan["port"])
+    client.loop_start()
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    print("ready", plan["port"], flush=True)
+    while not ended.wait(counter.every_s):
+        for point in range(2):
+            if client.is_connected():
+                sent = client.publish(f"count/{point}", json.dumps({"count": counter.next(point)}), qos=1)
+                # One at a time: a broker that hangs finds one message waiting, not a queue.
+                while not sent.is_published() and client.is_connected() and not ended.is_set():
+                    sent.wait_for_publish(0.1)
+    client.loop_stop()
+
+
+def main():
+    logging.disable()
+    with open(sys.argv[1], encoding="utf-8") as file:
+        plan = json.load(file)
+    counter = Counter(plan)
+    if plan["over"] == "mqtt":
+        mqtt(plan, counter)
+    else:
+        asyncio.run({"modbus": modbus, "opcua": opcua}[plan["over"]](plan, counter))
+
+
+main()
