@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use observation::Reason;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant as Moment, timeout_at};
+use tokio::time::{Instant as Moment, sleep, timeout_at};
 use tokio_serial::SerialStream;
 
 use super::Settings;
@@ -31,13 +31,15 @@ use crate::LinkError;
 
 /// However slow an answer was, the line is not listened to for longer.
 const MOST_SILENCE: Duration = Duration::from_mins(1);
+/// How long to wait before a locked port is tried again.
+const LOCKED: Duration = Duration::from_millis(20);
 /// A line that is not silent after so many times the wanted silence belongs to somebody else.
 const PATIENCE: u32 = 10;
 
 trait Port: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Port for T {}
 
-/// The line. Only one may be open on a port; the system refuses a second.
+/// The line. It has one master: a port that is open here is locked, and opening it once more fails.
 pub(super) struct Line {
     settings: Arc<Settings>,
     port: Option<Box<dyn Port>>,
@@ -218,13 +220,23 @@ async fn open(settings: &Settings) -> Result<Box<dyn Port>, LinkError> {
             Ok(Box::new(connect_tcp(settings, host, *port).await?))
         }
         Target::Serial(port) => {
-            let failed = |detail| LinkError::Connect { address: settings.address.clone(), detail };
-            Ok(Box::new(serial(port).map_err(failed)?))
+            // An earlier session may not have closed it yet.
+            let give_up = Moment::now() + settings.timeout;
+            loop {
+                match serial(port) {
+                    Ok(stream) => return Ok(Box::new(stream)),
+                    Err(e) if in_use(&e) && Moment::now() < give_up => sleep(LOCKED).await,
+                    Err(e) => {
+                        let detail = advice(&e, port);
+                        return Err(LinkError::Connect { address: settings.address.clone(), detail });
+                    }
+                }
+            }
         }
     }
 }
 
-fn serial(port: &SerialPort) -> Result<SerialStream, String> {
+fn serial(port: &SerialPort) -> tokio_serial::Result<SerialStream> {
     let parity = match port.parity {
         Parity::None => tokio_serial::Parity::None,
         Parity::Even => tokio_serial::Parity::Even,
@@ -237,16 +249,23 @@ fn serial(port: &SerialPort) -> Result<SerialStream, String> {
         .parity(parity)
         .stop_bits(stop_bits)
         .flow_control(tokio_serial::FlowControl::None);
-    SerialStream::open(&settings).map_err(|e| match e.kind {
+    SerialStream::open(&settings)
+}
+
+/// The crate has no kind of its own for a port that is locked.
+fn in_use(error: &tokio_serial::Error) -> bool {
+    error.kind == tokio_serial::ErrorKind::NoDevice
+}
+
+fn advice(error: &tokio_serial::Error, port: &SerialPort) -> String {
+    let path = &port.path;
+    match error.kind {
         tokio_serial::ErrorKind::Io(io::ErrorKind::PermissionDenied) => {
-            format!(
-                "{e}; add the agent's user to the group of {} (ls -l shows it, mostly dialout)",
-                port.path
-            )
+            format!("{error}; add the agent's user to the group of {path} (ls -l shows it, mostly dialout)")
         }
-        tokio_serial::ErrorKind::NoDevice => {
-            format!("{e}; is the adapter plugged in, or another program using {}?", port.path)
+        tokio_serial::ErrorKind::NoDevice | tokio_serial::ErrorKind::Io(io::ErrorKind::NotFound) => {
+            format!("{error}; is the adapter plugged in, or another program using {path}?")
         }
-        _ => e.to_string(),
-    })
+        _ => error.to_string(),
+    }
 }

@@ -47,9 +47,9 @@ struct Mark {
 impl Meter {
     /// The share in thousandths, from how long the wire has been busy since the beginning.
     pub(super) fn permille(&mut self, at: Duration, busy: Duration) -> u16 {
-        let elapsed = (at - self.earlier.at).as_micros().max(1);
+        let elapsed = at.saturating_sub(self.earlier.at).as_micros().max(1);
         let share = (busy.saturating_sub(self.earlier.busy)).as_micros() * 1000 / elapsed;
-        if at - self.current.at >= SPAN {
+        if at.saturating_sub(self.current.at) >= SPAN {
             self.earlier = std::mem::replace(&mut self.current, Mark { at, busy });
         }
         u16::try_from(share.min(1000)).unwrap_or(1000)

@@ -111,7 +111,7 @@ fn check(bytes: &[u8], whole: usize) -> Option<Result<(), String>> {
     })
 }
 
-/// CRC-16 of MODBUS over Serial Line V1.02, 6.2.2: reflected polynomial A001h, starting from FFFFh.
+/// CRC-16 of MODBUS over Serial Line V1.02, 6.2.2: reflected polynomial `A001`, starting from `FFFF`.
 pub fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xA001 } else { crc >> 1 })
