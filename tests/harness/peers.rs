@@ -31,3 +31,17 @@ pub fn program(name: &str, package: &str) -> PathBuf {
     );
     found.unwrap_or_default()
 }
+
+/// A shared library of Debian's, under `/usr/lib`.
+///
+/// # Panics
+/// When it is not installed, with the command that installs it.
+pub fn library(name: &str, package: &str) -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let found = folders.map(|folder| folder.path().join(name)).find(|path| path.exists());
+    assert!(
+        found.is_some(),
+        "{name} is missing; `apt-get install {package}` or `bash tests/run` installs it"
+    );
+    found.unwrap_or_default()
+}

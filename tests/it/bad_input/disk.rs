@@ -1,13 +1,11 @@
 //! Full disks, for real: the data directory is a file system of a few MiB. The gateway answers 503 and acknowledges
 //! nothing that it does not hold; the agent goes on, keeps what it can in memory, and signs what it could not keep.
-//!
-//! Each test runs itself again in a mount namespace of its own, so that nothing is ever left mounted. That takes
-//! root, or user namespaces for everybody; where a system allows neither, these tests fail and say so.
 
 use crate::kill::PLANT;
 use crate::programs::PROGRAMS;
 use evidence::Hash;
 use plumbline_tests::harness::chain::{Chain, PROJECT, now_ms, now_s, wait_until};
+use plumbline_tests::harness::disk::{fill, may_mount, mount};
 use plumbline_tests::harness::forger::Forger;
 use plumbline_tests::harness::logged;
 use plumbline_tests::sim::Floor;
@@ -15,59 +13,8 @@ use plumbline_tests::sim::cell::Broker;
 use plumbline_tests::sim::meters::Meters;
 use rumqttc_v4::{AsyncClient, MqttOptions, PublishOptions, QoS};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 use uplink::Outcome;
-
-/// Set in the process that has a mount namespace of its own.
-const INSIDE: &str = "PLUMBLINE_OWN_MOUNTS";
-
-/// Whether this process may mount. If not, the test of this name is run in one that may, and has passed there.
-fn may_mount(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    let (_, name) = test.split_once("::").unwrap();
-    let ways: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
-    let allowed = |way: &&&[&str]| {
-        Command::new("unshare").args(**way).arg("true").output().is_ok_and(|o| o.status.success())
-    };
-    let way = ways.iter().find(allowed).expect("unshare is refused: run as root, or allow user namespaces");
-    let again = Command::new("unshare")
-        .args(*way)
-        .arg(std::env::current_exe().unwrap())
-        .args([name, "--exact", "--nocapture"])
-        .env(INSIDE, "1")
-        .status()
-        .unwrap();
-    assert!(again.success(), "{name} failed in its own mount namespace; its output stands above");
-    false
-}
-
-/// A file system of `mib` MiB at a folder.
-fn mount(folder: &Path, mib: u32) {
-    std::fs::create_dir_all(folder).unwrap();
-    let size = format!("size={mib}m");
-    let mounted =
-        Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder).status().unwrap();
-    assert!(mounted.success(), "no tmpfs at {}", folder.display());
-}
-
-/// A file that takes all the room there is.
-fn fill(folder: &Path) -> PathBuf {
-    let path = folder.join("ballast");
-    let mut file = File::create(&path).unwrap();
-    let mut piece = 1 << 20;
-    while piece > 0 {
-        if file.write_all(&vec![1; piece]).is_err() {
-            piece /= 2;
-        }
-    }
-    path
-}
 
 #[test]
 fn a_gateway_on_a_full_disk_answers_503_and_acknowledges_only_what_it_holds() {
