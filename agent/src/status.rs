@@ -59,6 +59,9 @@ pub struct LinkStatus {
     pub too_large: u64,
     /// When something was last read, UTC ms.
     pub last_ms: i64,
+    /// How much of the last minute or so the wire was busy, in thousandths, where the protocol knows it.
+    #[serde(default)]
+    pub busy_permille: Option<u16>,
 }
 
 /// One machine.
@@ -143,6 +146,12 @@ pub struct StoreStatus {
     pub journal_bytes: u64,
 }
 
+/// From this share on, in thousandths, one silent unit makes a bus late for all.
+const CROWDED: u16 = 800;
+const CROWDED_ADVICE: &str = "总线几乎占满：请延长 poll、减少测点、提高波特率或分成两条链路；有不应答的从站也会如此 · the bus is \
+     nearly always busy: lengthen `poll`, read fewer points, raise the baud rate or split the link; units that do not \
+     answer do this too";
+
 impl Status {
     /// Whether a person should look.
     pub fn is_well(&self) -> bool {
@@ -176,10 +185,13 @@ impl Status {
         }
         line("\n链路 · links".to_owned());
         let rows: Vec<[String; 5]> = self.links.iter().map(|l| self.link_row(l)).collect();
-        line(table(["", "id", "地址 address", "自 since", "观测 read / 坏 bad"], &rows));
+        line(table(["", "id", "地址 address", "自 since", "观测 read / 坏 bad / 占用 busy"], &rows));
         for link in &self.links {
             if let (false, Some(error)) = (link.up, &link.error) {
                 line(format!("  ! {}: {error}", link.id));
+            }
+            if let (true, Some(CROWDED..)) = (link.up, link.busy_permille) {
+                line(format!("  ! {}: {CROWDED_ADVICE}", link.id));
             }
             if link.unwanted > 0 {
                 line(format!(
@@ -235,7 +247,9 @@ impl Status {
         };
         let since = if link.since_ms == 0 { "–".to_owned() } else { ago(self.at_ms - link.since_ms) };
         let address = format!("{} {}", link.protocol, link.address);
-        [state.to_owned(), link.id.clone(), address, since, format!("{} / {}", link.observations, link.bad)]
+        let busy = link.busy_permille.map_or("–".to_owned(), |share| format!("{} %", share.div_ceil(10)));
+        let read = format!("{} / {} / {busy}", link.observations, link.bad);
+        [state.to_owned(), link.id.clone(), address, since, read]
     }
 
     /// Prometheus text format, version 0.0.4.
@@ -255,6 +269,8 @@ impl Status {
         let projects =
             |value: fn(&ProjectStatus) -> u64| self.projects.iter().map(|p| (project(p), value(p))).collect();
         family("link_up", "gauge", "1 while a session stands", links(|l| u64::from(l.up)));
+        let busy = self.links.iter().filter_map(|l| Some((link(l), u64::from(l.busy_permille?)))).collect();
+        family("link_busy_permille", "gauge", "Thousandths of the time the wire is busy", busy);
         family("observations_total", "counter", "Observations since the start", links(|l| l.observations));
         family("bad_observations_total", "counter", "Observations without a good value", links(|l| l.bad));
         family("unwanted_messages_total", "counter", "Messages that no point wants", links(|l| l.unwanted));
@@ -471,6 +487,18 @@ mod tests {
             assert_eq!(row.contains("口径未批准 mapping not approved"), machine == "press-03", "{row}");
         }
         assert_eq!(text.matches("until the registrar approves").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn pain_17_a_bus_without_room_is_shown() {
+        let mut status = well();
+        status.links[0].busy_permille = Some(123);
+        let text = status.text();
+        assert!(text.contains("7 / 2 / 13 %") && !text.contains("the bus is nearly always busy"), "{text}");
+        status.links[0].busy_permille = Some(960);
+        let text = status.text();
+        assert!(text.contains("96 %") && text.contains("hall-a: 总线几乎占满"), "{text}");
+        assert!(status.metrics().contains("plumbline_agent_link_busy_permille{link=\"hall-a\"} 960\n"));
     }
 
     #[test]

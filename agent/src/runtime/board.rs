@@ -127,6 +127,13 @@ impl Board {
         }
     }
 
+    /// Notes how busy the wire of a link is.
+    pub(crate) fn link_busy(&self, link: usize, permille: Option<u16>) {
+        if let Some(link) = self.inner().status.links.get_mut(link) {
+            link.busy_permille = permille;
+        }
+    }
+
     /// Notes the values of one step. Texts are rewritten in place, so that a steady state allocates nothing.
     pub(crate) fn observed<'a>(&self, observations: impl Iterator<Item = &'a Observation>) {
         let mut inner = self.inner();

@@ -166,6 +166,7 @@ impl LinkTask {
                 Step::Took(Ok(batch)) => {
                     let aside = self.link.put_aside();
                     self.board.link_read(self.index, &batch, aside, self.clock.now().utc);
+                    self.board.link_busy(self.index, source.busy_permille());
                     match self.tell(permits, News::Batch(batch)).await {
                         Some(end) => return end,
                         None => Ok(()),
