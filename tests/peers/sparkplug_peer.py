@@ -8,6 +8,7 @@ It connects with its death as will, subscribes to everything, and prints `connec
 JSON command:
     {"send": "NBIRTH", "metrics": [METRIC, …]}            births, data and deaths, answered by `ok`
     {"send": "DDATA", "device": "Press3", "metrics": […]}
+    {"send": "NBIRTH", "metrics": […], "retain": true}    against the rules, as some do
     {"skip": 3}                                           uses up sequence numbers without a message; `ok`
     {"heard": true}                                       everything others have published so far, as a JSON list
     {"await": "NCMD"}                                     the same, once such a message is among them
@@ -79,7 +80,7 @@ class EdgeNode:
             self.heard.append([message.topic, metrics])
             self.changed.notify_all()
 
-    def send(self, message, device, wanted):
+    def send(self, message, device, wanted, retain):
         in_birth = message.endswith("BIRTH")
         if message == "NBIRTH":
             # Seen from Tahu a birth always has the number of the death before it.
@@ -94,11 +95,11 @@ class EdgeNode:
         topic, content = self.topic(message, device), self.bytes(payload)
         with self.changed:
             self.own.append((topic, content))
-        self.client.publish(topic, content, qos=0).wait_for_publish(PATIENCE_S)
+        self.client.publish(topic, content, qos=0, retain=retain).wait_for_publish(PATIENCE_S)
 
     def answer(self, command):
         if "send" in command:
-            self.send(command["send"], command.get("device"), command.get("metrics", []))
+            self.send(command["send"], command.get("device"), command.get("metrics", []), command.get("retain", False))
             return "ok"
         if "skip" in command:
             for _ in range(command["skip"]):

@@ -1,6 +1,6 @@
 //! One live connection to the broker: every node's messages to its [`Node`], and what comes of them to the owner.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ impl Session {
         loop {
             match self.subscriber.next().await? {
                 Event::Message(message) => self.message(message).await?,
-                Event::Refused(refused) => self.refused(&refused).await,
+                Event::Refused(refused) => self.refused(&refused).await?,
                 Event::Subscribed => self.ask_all(|node| !node.is_alive())?,
                 Event::Alive => {
                     self.ask_all(Node::is_lost)?;
@@ -140,25 +140,32 @@ impl Session {
         self.subscriber.publish(&topic::command(group, node), rebirth::request(at))
     }
 
-    /// A node of which some messages cannot be read cannot be followed at all, for its sequence has gaps then.
-    async fn refused(&mut self, refused: &[(String, u8)]) {
+    /// A node of which some messages cannot be read cannot be followed at all, for its sequence has gaps then. Without any
+    /// node the session is of no use.
+    async fn refused(&mut self, refused: &[(String, u8)]) -> Result<(), LinkError> {
         let at = self.clock.now();
         let mut bad = Vec::new();
-        let names: BTreeSet<NodeName> = self.nodes.keys().cloned().collect();
-        for name in names {
-            let filters = topic::filters(&name.0, &name.1);
-            let Some((filter, code)) = refused.iter().find(|(filter, _)| filters.contains(filter)) else {
-                continue;
-            };
+        self.nodes.retain(|(group, node), state| {
+            let filters = topic::filters(group, node);
+            let Some((filter, code)) = refused.iter().find(|(filter, _)| filters.contains(filter)) else { return true };
             tracing::warn!(
                 %filter, code,
-                "the broker refused a subscription; without it the node cannot be followed, let this user read it"
+                "the broker refused a subscription; without it the node cannot be followed: let this user read it"
             );
-            if let Some(node) = self.nodes.remove(&name) {
-                bad.extend(node.all_bad(Reason::Refused(*code), at));
-            }
-        }
+            bad.extend(state.all_bad(Reason::Refused(*code), at));
+            false
+        });
         self.hand_over(Batch::of(bad)).await;
+        match refused.first() {
+            Some((filter, code)) if self.nodes.is_empty() => Err(LinkError::Refused {
+                address: self.settings.broker.address.clone(),
+                detail: format!("no subscription to {filter} (0x{code:02X})"),
+                advice:
+                    "let this user read all that the configured nodes publish in the broker's access list"
+                        .to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     async fn hand_over(&mut self, batch: Batch) {

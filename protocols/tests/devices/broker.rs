@@ -218,11 +218,24 @@ impl Stub {
     }
 }
 
-/// Speaks just enough: packets of less than 128 bytes (MQTT 3.1.1, 2.2.3).
+/// The length of a packet in its one to four bytes (MQTT 3.1.1, 2.2.3).
+async fn length(stream: &mut TcpStream) -> std::io::Result<usize> {
+    let mut length = 0;
+    for shift in [0, 7, 14, 21] {
+        let byte = stream.read_u8().await?;
+        length |= usize::from(byte & 0x7F) << shift;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    Ok(length)
+}
+
+/// Speaks just enough.
 async fn serve(mut stream: TcpStream, manner: Manner) -> std::io::Result<()> {
     loop {
         let kind = stream.read_u8().await?;
-        let mut body = vec![0; usize::from(stream.read_u8().await?)];
+        let mut body = vec![0; length(&mut stream).await?];
         stream.read_exact(&mut body).await?;
         match (kind >> 4, manner.subscription) {
             (1, _) if manner.accepts => stream.write_all(&[0x20, 2, 0, 0]).await?,

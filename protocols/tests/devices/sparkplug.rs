@@ -1,10 +1,10 @@
 //! Sparkplug B against mosquitto and edge nodes whose payloads Eclipse Tahu encodes.
 
-use observation::{Clock as _, PointId, Utc};
+use observation::{PointId, Utc};
 use protocols::{Link, LinkError, Source};
 use serde_json::{Value, json};
 
-use super::broker::Mosquitto;
+use super::broker::{Manner, Mosquitto, Stub};
 use super::peer::{Hand, Script, connect, next, text, to_the_end, within};
 
 const OPEN: &str = "allow_anonymous true";
@@ -44,6 +44,11 @@ impl Edge {
 
     async fn data(&mut self, metric: Value) {
         self.tell(json!({"send": "NDATA", "metrics": [metric]})).await;
+    }
+
+    /// A birth that the broker keeps, against the rules.
+    async fn retained_birth(&mut self, metrics: &[Value]) {
+        self.tell(json!({"send": "NBIRTH", "metrics": metrics, "retain": true})).await;
     }
 
     async fn device(&mut self, message: &str, metrics: &[Value]) {
@@ -109,6 +114,18 @@ async fn born(source: &mut dyn Source, edge: &mut Edge, metrics: &[Value]) -> Ve
     loop {
         let seen = observed(source).await;
         if seen[0] == mark {
+            return seen;
+        }
+    }
+}
+
+/// What comes of data when no birth was heard: with its name and all, still nobody has said what it is.
+async fn unborn(source: &mut dyn Source, edge: &mut Edge) -> Vec<String> {
+    assert_eq!(observed(source).await, ["0: bad Stale", "1: bad Stale", "2: bad Stale"]);
+    let soon = std::time::Duration::from_millis(200);
+    loop {
+        edge.data(json!({"name": "a", "type": "Int32", "value": 5})).await;
+        if let Ok(seen) = tokio::time::timeout(soon, observed(source)).await {
             return seen;
         }
     }
@@ -240,17 +257,7 @@ async fn pain_08_data_of_a_node_that_was_born_before_we_came_is_not_guessed_at()
     let mut edge = Edge::start(broker.port, "Line1", 0).await;
     edge.birth(&[int("a", 1, 1)]).await;
     let mut source = connect(two_points(broker.port, &json!({})).as_ref()).await;
-    assert_eq!(observed(source.as_mut()).await, ["0: bad Stale", "1: bad Stale", "2: bad Stale"]);
-    // With its name and all; still nobody has said what it is.
-    let named = json!({"name": "a", "type": "Int32", "value": 5});
-    let soon = std::time::Duration::from_millis(200);
-    edge.data(named.clone()).await;
-    let seen = loop {
-        match tokio::time::timeout(soon, observed(source.as_mut())).await {
-            Ok(seen) => break seen,
-            Err(_) => edge.data(named.clone()).await,
-        }
-    };
+    let seen = unborn(source.as_mut(), &mut edge).await;
     assert_eq!(seen, ["0: bad Decode", "1: bad Decode", "2: bad Decode"]);
     edge.birth(&[int("a", 1, 6)]).await;
     assert_eq!(observed(source.as_mut()).await[1], "1: good 6");
@@ -308,34 +315,54 @@ async fn a_node_is_asked_for_a_birth_only_where_that_is_configured_and_once_a_mi
     let broker = Mosquitto::start(OPEN).await;
     let mut edge = Edge::start(broker.port, "Line1", 0).await;
     let birth = [int("a", 1, 1)];
-    let mut source = connect(two_points(broker.port, &json!({})).as_ref()).await;
-    born(source.as_mut(), &mut edge, &birth).await;
+    let request = json!(["spBv1.0/Plant/NCMD/Line1", [["Node Control/Rebirth", 11, true]]]);
+    let mut requests = 0;
+    for version in [4, 5] {
+        let mut source = connect(two_points(broker.port, &json!({"version": version})).as_ref()).await;
+        born(source.as_mut(), &mut edge, &birth).await;
+        gap_and_birth(source.as_mut(), &mut edge, &birth).await;
+        // What this client publishes would have come by the time that this birth has.
+        heard(&mut edge, &request, requests).await;
+        drop(source);
+
+        let clock = Hand::default();
+        clock.set(1_700_000_000_000);
+        let link = two_points(broker.port, &json!({"version": version, "rebirth": true}));
+        let mut source = within(link.connect(std::sync::Arc::new(clock.clone()))).await.unwrap();
+        requests += 1;
+        heard(&mut edge, &request, requests).await;
+        born(source.as_mut(), &mut edge, &birth).await;
+        for (later_ms, more) in [(59_999, 0), (60_000, 1)] {
+            clock.set(1_700_000_000_000 + later_ms);
+            gap_and_birth(source.as_mut(), &mut edge, &birth).await;
+            requests += more;
+            heard(&mut edge, &request, requests).await;
+        }
+    }
+}
+
+/// Waits until exactly so many of these have been published.
+async fn heard(edge: &mut Edge, request: &Value, times: usize) {
+    let want = vec![request.clone(); times];
+    within(async {
+        loop {
+            let heard = edge.heard(json!({"heard": true})).await;
+            assert!(heard.len() <= times, "{heard:?}");
+            if heard == want {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+/// Loses a message, and gives birth.
+async fn gap_and_birth(source: &mut dyn Source, edge: &mut Edge, birth: &[Value]) {
     edge.tell(json!({"skip": 1})).await;
     edge.data(int("a", 1, 5)).await;
-    assert_eq!(observed(source.as_mut()).await.len(), 3);
-    // What is published by this client would have come by the time that this birth has.
-    edge.birth(&birth).await;
-    assert_eq!(observed(source.as_mut()).await[1], "1: good 1");
-    assert_eq!(edge.heard(json!({"heard": true})).await, Vec::<Value>::new());
-    drop(source);
-
-    let clock = Hand::default();
-    clock.set(1_700_000_000_000);
-    let link = two_points(broker.port, &json!({"rebirth": true}));
-    let mut source = within(link.connect(std::sync::Arc::new(clock.clone()))).await.unwrap();
-    let request = json!(["spBv1.0/Plant/NCMD/Line1", [["Node Control/Rebirth", 11, true]]]);
-    assert_eq!(edge.heard(json!({"await": "NCMD"})).await, std::slice::from_ref(&request));
-    born(source.as_mut(), &mut edge, &birth).await;
-    for (later_ms, requests) in [(59_999, 1), (60_000, 2)] {
-        clock.set(1_700_000_000_000 + later_ms);
-        edge.tell(json!({"skip": 1})).await;
-        edge.data(int("a", 1, 5)).await;
-        assert_eq!(observed(source.as_mut()).await.len(), 3);
-        edge.birth(&birth).await;
-        assert_eq!(observed(source.as_mut()).await[1], "1: good 1");
-        assert_eq!(edge.heard(json!({"heard": true})).await, vec![request.clone(); requests]);
-    }
-    assert_eq!(clock.now().utc.0, 1_700_000_060_000);
+    assert_eq!(observed(source).await.len(), 3);
+    edge.birth(birth).await;
+    assert_eq!(observed(source).await[1], "1: good 1");
 }
 
 #[tokio::test]
@@ -353,4 +380,38 @@ async fn silence_is_confirmed_by_the_broker_alone() {
     broker.signal("CONT").await;
     assert_eq!(seen.len(), 3);
     assert!(matches!(error, LinkError::Broken { .. } | LinkError::Timeout { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_node_that_can_be_read_in_part_only_is_not_read_at_all() {
+    let refuses = |subscription| Stub::start(Manner { accepts: true, subscription: Some(subscription) });
+    let line1_data = refuses(|filter| if filter == "spBv1.0/Plant/NDATA/Line1" { 0x80 } else { 0 }).await;
+    let mut source = connect(link(line1_data.port, 4, &json!({}), &[json!({"metric": "a"})]).as_ref()).await;
+    assert_eq!(observed(source.as_mut()).await, ["0: bad Stale", "1: bad Stale"]);
+    assert_eq!(observed(source.as_mut()).await, ["0: bad Refused(128)", "1: bad Refused(128)"]);
+    let (_, error) = to_the_end(source.as_mut()).await;
+    assert!(
+        matches!(&error, LinkError::Refused { detail, .. } if detail.contains("NDATA/Line1 (0x80)")),
+        "{error}"
+    );
+
+    // Another node goes on.
+    let mut table =
+        json!({"address": format!("mqtt://127.0.0.1:{}", line1_data.port), "version": 4, "client_id": "c"});
+    table["group"] = json!("Plant");
+    let point = |node: &str| json!({"node": node, "metric": "a"});
+    let points = vec![(PointId(0), point("Line1")), (PointId(1), point("Line2"))];
+    let both = protocols::link("sparkplug", table, points).unwrap();
+    let mut source = connect(both.as_ref()).await;
+    assert_eq!(observed(source.as_mut()).await, ["0: bad Stale", "1: bad Stale"]);
+    assert_eq!(observed(source.as_mut()).await, ["0: bad Refused(128)"]);
+}
+
+#[tokio::test]
+async fn a_retained_birth_brings_nobody_to_life() {
+    let broker = Mosquitto::start(OPEN).await;
+    let mut edge = Edge::start(broker.port, "Line1", 0).await;
+    edge.retained_birth(&[int("a", 1, 1)]).await;
+    let mut source = connect(two_points(broker.port, &json!({})).as_ref()).await;
+    assert_eq!(unborn(source.as_mut(), &mut edge).await, ["0: bad Decode", "1: bad Decode", "2: bad Decode"]);
 }
