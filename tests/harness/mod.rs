@@ -5,6 +5,8 @@ pub mod chain;
 pub mod disk;
 pub mod forger;
 pub mod logged;
+pub mod mosquitto;
+pub mod observed;
 pub mod peers;
 pub mod process;
 pub mod relay;

@@ -7,6 +7,7 @@ mod dead_link;
 mod demo;
 mod exact;
 mod kill;
+mod mqtt_kill;
 mod programs;
 mod python;
 mod tamper;
