@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod decode;
+pub mod inquiry;
 mod line;
 mod occupancy;
 pub mod owed;
@@ -14,6 +15,7 @@ pub mod rtu;
 pub mod schedule;
 mod session;
 pub mod target;
+pub mod ways;
 mod wire;
 
 use std::sync::{Arc, Mutex};
@@ -83,7 +85,7 @@ impl Settings {
     }
 
     /// What a unit that does not answer costs the others.
-    fn cost_of_silence(&self) -> Duration {
+    pub fn cost_of_silence(&self) -> Duration {
         // On a serial line its late answer is waited out too.
         if self.target.is_rtu() { self.timeout + self.settle } else { self.timeout }
     }

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod init;
+pub mod probe;
 pub mod run;
 pub mod status;
 
@@ -42,6 +43,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// 试读 Modbus 设备，找出从站、寄存器、类型与字节序（只读） / Look into a Modbus device: units, registers, types, orders; only reads
+    Probe(probe::Probe),
     /// 查看运行状态 / Show how the running agent fares
     Status {
         /// 配置文件 / the configuration
@@ -99,6 +102,7 @@ pub fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Init { config, out } => init::init(&load(&config)?, &out),
         Command::Check { config } => check::check(&config),
         Command::Run { config } => run::run(load(&config)?),
+        Command::Probe(wanted) => probe::probe(&wanted),
         Command::Status { config, json } => status::status(&load(&config)?, json),
     }
 }

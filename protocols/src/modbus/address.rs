@@ -51,6 +51,14 @@ impl Table {
     }
 }
 
+impl std::str::FromStr for Table {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, table)| *table).ok_or(())
+    }
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Self::ALL.iter().find(|(_, table)| table == self).map_or("", |(name, _)| name))
@@ -101,6 +109,12 @@ impl Kind {
 
     fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -246,7 +260,7 @@ fn read_register(fields: &mut Fields<'_>) -> Option<(Table, u16)> {
             .refuse("register", &format!("{text:?} must be a table and an address, such as \"holding:40\""));
         return None;
     };
-    let table = Table::ALL.iter().find(|(known, _)| *known == name).map(|(_, table)| *table);
+    let table: Option<Table> = name.parse().ok();
     if table.is_none() {
         let names = Table::ALL.map(|(name, _)| name);
         let message = format!("{name:?} is none of {}", names.join(", "));

@@ -48,6 +48,19 @@ pub struct Request {
 }
 
 impl Request {
+    /// A read without points; `None` if no answer can hold it or it reaches beyond the table.
+    pub fn bare(unit: u8, table: Table, start: u16, count: u16) -> Option<Self> {
+        let most = if table.holds_bits() { MAX_BITS } else { MAX_REGISTERS };
+        let inside = u32::from(start) + u32::from(count) <= 0x1_0000;
+        (inside && (1..=most).contains(&count)).then(|| Self {
+            unit,
+            table,
+            start,
+            count,
+            points: Vec::new(),
+        })
+    }
+
     /// The request that reads just these points; `None` without any, or when they span the whole table.
     fn of(points: Vec<Point>) -> Option<Self> {
         let Address { unit, table, offset: start, .. } = points.first()?.address;
