@@ -10,6 +10,7 @@
 
 pub mod address;
 mod decode;
+mod listener;
 mod node;
 mod payload;
 mod rebirth;
@@ -26,10 +27,13 @@ use serde_json::Value;
 
 use crate::feed::Feed;
 use crate::mqtt::subscriber::{Redeemer, Subscriber};
-use crate::{Batch, Configured, Expectation, Link, LinkError, Receipt, Source};
+use crate::{Batch, Configured, Expectation, Link, LinkConfigError, LinkError, Receipt, Source};
+pub use listener::Listener;
+
 use address::Address;
 use decode::Reading;
-use session::{Plan, Session};
+use listener::Plan;
+use session::Session;
 use settings::Settings;
 
 /// Keys of a link's table.
@@ -39,16 +43,7 @@ pub const POINT: &[&str] = address::KEYS;
 
 /// Builds a link from its tables.
 pub fn link(settings: &Value, points: &[(PointId, Value)]) -> Configured {
-    let mut errors = Vec::new();
-    let (settings, group) = Settings::read(settings, &mut errors);
-    let points: Vec<(PointId, Address)> = points
-        .iter()
-        .filter_map(|(id, table)| Some((*id, Address::read(*id, table, group.as_deref(), &mut errors)?)))
-        .collect();
-    match settings {
-        Some(settings) if errors.is_empty() => Ok(Box::new(SparkplugLink::new(settings, &points))),
-        _ => Err(errors),
-    }
+    SparkplugLink::read(settings, points).map(|link| Box::new(link) as Box<dyn Link>)
 }
 
 /// A connection to a broker as configured.
@@ -61,6 +56,20 @@ pub struct SparkplugLink {
 }
 
 impl SparkplugLink {
+    /// Reads the tables of a link and its points, or lists every mistake in them.
+    pub fn read(settings: &Value, points: &[(PointId, Value)]) -> Result<Self, Vec<LinkConfigError>> {
+        let mut errors = Vec::new();
+        let (settings, group) = Settings::read(settings, &mut errors);
+        let points: Vec<(PointId, Address)> = points
+            .iter()
+            .filter_map(|(id, table)| Some((*id, Address::read(*id, table, group.as_deref(), &mut errors)?)))
+            .collect();
+        match settings {
+            Some(settings) if errors.is_empty() => Ok(Self::new(settings, &points)),
+            _ => Err(errors),
+        }
+    }
+
     /// Groups the points by node, device and metric.
     pub fn new(settings: Settings, points: &[(PointId, Address)]) -> Self {
         let mut plan = Plan::new();
@@ -77,6 +86,11 @@ impl SparkplugLink {
             points: points.iter().map(|(id, _)| *id).collect(),
             stale_after_ms: points.iter().filter_map(stale_after).collect(),
         }
+    }
+
+    /// What a session of this link hears with, for whoever has messages and no broker.
+    pub fn listener(&self) -> Listener {
+        Listener::new(&self.plan)
     }
 }
 

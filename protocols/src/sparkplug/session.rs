@@ -1,24 +1,18 @@
 //! One live connection to the broker: every node's messages to its [`Node`], and what comes of them to the owner.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use observation::{Clock, Instant, Observation, PointId, Reason};
 
-use super::node::{Change, Node, Wanted};
+use super::listener::{Listener, NodeName, Plan};
+use super::node::{Change, Node};
 use super::rebirth::{self, Pace};
 use super::settings::Settings;
-use super::topic::{self, Topic};
+use super::topic;
 use crate::feed::Outlet;
 use crate::mqtt::subscriber::{Event, Message, Subscriber};
 use crate::{Batch, LinkError};
-
-/// A group and an edge node in it.
-pub(super) type NodeName = (String, String);
-
-/// What is read of each node.
-pub(super) type Plan = BTreeMap<NodeName, Wanted>;
 
 /// What to subscribe to, all of it before any node's birth can be seen.
 pub(super) fn filters(plan: &Plan) -> Vec<String> {
@@ -27,7 +21,7 @@ pub(super) fn filters(plan: &Plan) -> Vec<String> {
 
 pub(super) struct Session {
     settings: Arc<Settings>,
-    nodes: BTreeMap<NodeName, Node>,
+    listener: Listener,
     clock: Arc<dyn Clock>,
     outlet: Outlet,
     subscriber: Subscriber,
@@ -42,8 +36,8 @@ impl Session {
         outlet: Outlet,
         subscriber: Subscriber,
     ) -> Self {
-        let nodes = plan.iter().map(|(name, wanted)| (name.clone(), Node::new(wanted.clone()))).collect();
-        Self { settings, nodes, clock, outlet, subscriber, pace: Pace::default() }
+        let listener = Listener::new(plan);
+        Self { settings, listener, clock, outlet, subscriber, pace: Pace::default() }
     }
 
     /// Runs until the connection ends, then says so about every point of `points`.
@@ -61,7 +55,7 @@ impl Session {
     async fn serve(&mut self) -> Result<Infallible, LinkError> {
         // Connected is not born: until then nothing is known of a node.
         let at = self.clock.now();
-        let unborn = self.nodes.values().flat_map(|node| node.all_bad(Reason::Stale, at)).collect();
+        let unborn = self.listener.nodes.values().flat_map(|node| node.all_bad(Reason::Stale, at)).collect();
         self.hand_over(Batch::of(unborn)).await;
         loop {
             match self.subscriber.next().await? {
@@ -87,15 +81,14 @@ impl Session {
 
     fn observe(&mut self, message: Message, at: Instant) -> Result<Vec<Observation>, LinkError> {
         let text = String::from_utf8_lossy(&message.topic);
-        let Some(topic) = Topic::parse(&text) else { return Ok(Vec::new()) };
-        let name = (topic.group.to_owned(), topic.node.to_owned());
-        let Some(node) = self.nodes.get_mut(&name) else { return Ok(Vec::new()) };
         if message.retained {
             // No edge node may retain its messages (topics-nbirth-mqtt and the like): nobody knows how old this is.
             tracing::warn!(topic = %text, "a retained message is ignored; let its publisher send without `retain`");
             return Ok(Vec::new());
         }
-        let outcome = node.take(topic.kind, topic.device, message.payload, at);
+        let Some((name, outcome)) = self.listener.hear(&text, message.payload, at) else {
+            return Ok(Vec::new());
+        };
         self.tell(&name, outcome.change.as_ref());
         if outcome.wants_birth {
             self.ask(&name)?;
@@ -124,8 +117,13 @@ impl Session {
     }
 
     fn ask_all(&mut self, which: fn(&Node) -> bool) -> Result<(), LinkError> {
-        let names: Vec<NodeName> =
-            self.nodes.iter().filter(|(_, node)| which(node)).map(|(name, _)| name.clone()).collect();
+        let names: Vec<NodeName> = self
+            .listener
+            .nodes
+            .iter()
+            .filter(|(_, node)| which(node))
+            .map(|(name, _)| name.clone())
+            .collect();
         names.iter().try_for_each(|name| self.ask(name))
     }
 
@@ -145,7 +143,7 @@ impl Session {
     async fn refused(&mut self, refused: &[(String, u8)]) -> Result<(), LinkError> {
         let at = self.clock.now();
         let mut bad = Vec::new();
-        self.nodes.retain(|(group, node), state| {
+        self.listener.nodes.retain(|(group, node), state| {
             let filters = topic::filters(group, node);
             let Some((filter, code)) = refused.iter().find(|(filter, _)| filters.contains(filter)) else { return true };
             tracing::warn!(
@@ -157,7 +155,7 @@ impl Session {
         });
         self.hand_over(Batch::of(bad)).await;
         match refused.first() {
-            Some((filter, code)) if self.nodes.is_empty() => Err(LinkError::Refused {
+            Some((filter, code)) if self.listener.nodes.is_empty() => Err(LinkError::Refused {
                 address: self.settings.broker.address.clone(),
                 detail: format!("no subscription to {filter} (0x{code:02X})"),
                 advice:
