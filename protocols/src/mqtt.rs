@@ -4,6 +4,7 @@
 //! a crash in between makes the broker send it again.
 
 mod advice;
+mod backlog;
 pub mod decode;
 mod dial;
 pub mod filter;
@@ -35,6 +36,7 @@ use serde_json::Value;
 use crate::feed::Feed;
 use crate::{Batch, Configured, Expectation, Link, LinkConfigError, LinkError, PutAside, Receipt, Source};
 use advice::Load;
+use backlog::Backlog;
 use dial::Dialler;
 use plan::Plan;
 use receipts::Receipts;
@@ -120,6 +122,7 @@ impl Link for MqttLink {
                 received: 0,
                 ended: HashSet::new(),
                 resumed,
+                backlog: Backlog::new(resumed, self.settings.in_flight),
             };
             session.run()
         });

@@ -44,6 +44,11 @@ impl Receipts {
         Some(Receipt::new(number).at_once())
     }
 
+    /// Messages that are not acknowledged.
+    pub(super) fn pending(&self) -> u64 {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).acks.len() as u64
+    }
+
     /// Acknowledges everything up to a receipt, in the order of arrival as MQTT 3.1.1, 4.6 and MQTT 5.0,
     /// 4.6 demand. What cannot be sent now is sent with the next receipt.
     pub(super) fn redeem(&self, receipt: Receipt, acknowledger: &Acknowledger) {

@@ -5,9 +5,7 @@
 //! the answer to a subscription. That answer is demanded within the time-out.
 //!
 //! A value is good only if it is surely new. Retained messages have no age; messages sent again, or sent
-//! from the queue a broker kept while we were away, are older than their arrival. The rest of that queue,
-//! which a broker sends once the first of it is acknowledged, is told from fresh messages by the time in its
-//! payloads alone.
+//! from the queue a broker kept while we were away (see [`super::backlog`]), are older than their arrival.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -17,6 +15,7 @@ use std::time::Duration;
 use observation::{Clock, Instant, Observation, PointId, Quality, Reason};
 use tokio::time::{Instant as Deadline, timeout_at};
 
+use super::backlog::Backlog;
 use super::decode::decode;
 use super::moment::dated;
 use super::plan::{Plan, Subscription};
@@ -34,6 +33,9 @@ pub(super) const TOPICS_AT_ONCE: usize = 8;
 /// Subscriptions of an earlier configuration that are ended on one connection. What is beyond goes on at the
 /// next; until then its messages are put aside.
 const MOST_ENDED: usize = 1000;
+
+/// Nobody has ever subscribed to it: ending that changes nothing, and is answered.
+const NOTHING: &str = "plumbline/nothing";
 
 /// Messages that became no observation; the session counts, the link shows.
 #[derive(Debug, Default)]
@@ -56,8 +58,10 @@ pub(super) struct Session {
     pub(super) received: u64,
     /// Topics of an earlier configuration whose subscription was ended.
     pub(super) ended: HashSet<String>,
-    /// Whether the broker kept messages for us while we were away.
+    /// Whether the broker kept a session of ours while we were away.
     pub(super) resumed: bool,
+    /// Whether it may still be sending what it kept.
+    pub(super) backlog: Backlog,
 }
 
 /// What has not been subscribed to yet. The first element is under way.
@@ -96,11 +100,12 @@ impl Session {
             };
             match incoming {
                 Incoming::Subscribed(answers) => self.subscribed(&mut subscribing, &answers).await?,
-                Incoming::Message(message) => {
-                    let kept = self.resumed && !subscribing.waiting.is_empty();
-                    self.message(message, kept).await?;
-                }
+                Incoming::Message(message) => self.message(message).await?,
+                Incoming::Unsubscribed => self.backlog.answered(),
                 Incoming::Connected { .. } | Incoming::Alive | Incoming::Other => {}
+            }
+            if self.backlog.asks(self.receipts.pending()) {
+                self.wire.unsubscribe(NOTHING)?;
             }
         }
     }
@@ -153,6 +158,7 @@ impl Session {
             return Err(refused_topics(&self.settings, &subscribing.refused));
         }
         if subscribing.waiting.is_empty() {
+            self.backlog.subscribed();
             return self.end_what_is_covered();
         }
         subscribing.deadline = self.deadline();
@@ -165,13 +171,16 @@ impl Session {
         if self.resumed {
             for topic in self.plan.covered().take(MOST_ENDED) {
                 self.wire.unsubscribe(topic)?;
+                self.backlog.unsubscribed();
             }
         }
         Ok(())
     }
 
-    async fn message(&mut self, message: Message, kept: bool) -> Result<(), LinkError> {
+    async fn message(&mut self, message: Message) -> Result<(), LinkError> {
         let at = self.clock.now();
+        let kept = self.backlog.may_be_old();
+        self.backlog.received();
         self.received += 1;
         let too_large = self.emptied.take(self.received);
         let topic = String::from_utf8_lossy(&message.topic);
@@ -206,6 +215,7 @@ impl Session {
         let left_over = !self.plan.covers(topic) && self.ended.len() < MOST_ENDED;
         if left_over && self.ended.insert(topic.to_owned()) {
             self.wire.unsubscribe(topic)?;
+            self.backlog.unsubscribed();
         }
         Ok(())
     }

@@ -129,7 +129,7 @@ impl Subscriber {
                     }))
                 }
                 Incoming::Alive => Some(Event::Alive),
-                Incoming::Connected { .. } | Incoming::Other => None,
+                Incoming::Connected { .. } | Incoming::Unsubscribed | Incoming::Other => None,
             };
             if let Some(event) = event {
                 return Ok(event);

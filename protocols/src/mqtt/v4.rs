@@ -66,6 +66,7 @@ impl Wire for V4 {
                 topic: publish.topic,
                 payload: publish.payload,
             }),
+            Packet::UnsubAck(_) => Incoming::Unsubscribed,
             Packet::PingResp => Incoming::Alive,
             _ => Incoming::Other,
         })

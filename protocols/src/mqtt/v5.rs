@@ -108,6 +108,7 @@ impl Wire for V5 {
                 topic: publish.topic,
                 payload: publish.payload,
             }),
+            Packet::UnsubAck(_) => Incoming::Unsubscribed,
             Packet::PingResp => Incoming::Alive,
             _ => Incoming::Other,
         })

@@ -31,6 +31,8 @@ pub(super) enum Incoming {
     Subscribed(Vec<Result<(), u8>>),
     /// A message.
     Message(Message),
+    /// The answer to the end of a subscription.
+    Unsubscribed,
     /// The broker has answered a keep-alive.
     Alive,
     /// What we have sent ourselves, and acknowledgements that nobody waits for.
@@ -66,7 +68,7 @@ pub(super) trait Wire: Send {
     /// Subscribes to topics or filters with `QoS` 1.
     fn subscribe(&self, topics: &[String]) -> Result<(), LinkError>;
 
-    /// Ends a subscription left over from an earlier configuration.
+    /// Ends a subscription.
     fn unsubscribe(&self, topic: &str) -> Result<(), LinkError>;
 
     /// The half that sends acknowledgements, for another task.
