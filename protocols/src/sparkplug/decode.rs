@@ -1,17 +1,17 @@
 //! From a metric to an observation: the data type of the birth decides what the carried number means.
 //!
-//! Signed numbers travel in unsigned fields (Eclipse Sparkplug 3.0.0, 6.4.17), so that without the data type an
+//! Signed numbers travel in unsigned fields (Eclipse Sparkplug 3.0.0, chapter 6, "Datatype Details"), so that without the data type an
 //! Int32 of -12 reads as 4294967284. It keeps nothing between two metrics.
 
 use observation::{Decimal, Instant, Observation, PointId, Quality, Reason, Utc, Value};
 
 use super::payload::{Metric, Raw};
 
-/// Quality codes (6.4.9.1). 0 is bad; any code but these two is one as well.
+/// Quality codes (chapter 6, "Quality Codes"). 0 is bad; any code but these two is one as well.
 const QUALITY_GOOD: u32 = 192;
 const QUALITY_STALE: u32 = 500;
 
-/// The data types that hold one value of ours (6.4.16).
+/// The data types that hold one value of ours (chapter 6, "Data Types").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DataType {
     Signed(u32),

@@ -134,7 +134,7 @@ impl Metric {
         self.datatype.filter(|datatype| *datatype != 0)
     }
 
-    /// The property `Quality` (6.4.9.1): nothing if there is none, an error if it is no number.
+    /// The property `Quality` (chapter 6, "Quality Codes"): nothing if there is none, an error if it is no number.
     pub(super) fn quality(&self) -> Result<Option<u32>, Unreadable> {
         let Some(bytes) = &self.properties else { return Ok(None) };
         let properties = Properties::decode(bytes.clone())?;

@@ -1,7 +1,7 @@
 //! Asking an edge node for a new birth: the one message this program can send to a machine, and only where `rebirth = true`
 //! stands in the link's table.
 //!
-//! It asks a node to say again what it has said before (Eclipse Sparkplug 3.0.0, 6.4.23 and
+//! It asks a node to say again what it has said before (Eclipse Sparkplug 3.0.0, chapter 6, "NCMD", and
 //! operational-behavior-data-commands-rebirth-name, -datatype, -value); it sets nothing. Other commands and other
 //! metrics cannot be built here.
 

@@ -31,7 +31,7 @@ pub const KEYS: &[&str] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The connection to the broker. It forgets us when we go: what a node has published meanwhile is of no use
-    /// without the messages between (operational-behavior-host-application-connect, "Clean Session").
+    /// without the messages between.
     pub broker: Arc<broker::Settings>,
     /// The group of points that name none.
     pub group: Option<String>,
