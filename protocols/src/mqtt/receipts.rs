@@ -9,6 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use super::wire::{Ack, Acknowledger};
 use crate::Receipt;
 
+/// Half of what the most careful of the usual brokers lets a client leave unacknowledged.
+const FEWEST: u64 = 10;
+
 #[derive(Debug)]
 pub(super) struct Receipts {
     waiting: Mutex<Waiting>,
@@ -42,6 +45,20 @@ impl Receipts {
         }
         waiting.pressed = number;
         Some(Receipt::new(number).at_once())
+    }
+
+    /// Whether so many messages wait for the journal as some broker might not go beyond, whatever was said of
+    /// ours.
+    pub(super) fn may_be_too_many(&self) -> bool {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.issued - waiting.pressed >= FEWEST
+    }
+
+    /// The last receipt once more, for the owner to commit at once.
+    pub(super) fn press(&self) -> Receipt {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.pressed = waiting.issued;
+        Receipt::new(waiting.issued).at_once()
     }
 
     /// Messages that are not acknowledged.

@@ -8,12 +8,13 @@
 //! from the queue a broker kept while we were away (see [`super::backlog`]), are older than their arrival.
 
 use std::collections::{HashSet, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use observation::{Clock, Instant, Observation, PointId, Quality, Reason};
-use tokio::time::{Instant as Deadline, timeout_at};
+use tokio::time::{Instant as Deadline, timeout, timeout_at};
 
 use super::backlog::Backlog;
 use super::decode::decode;
@@ -33,6 +34,9 @@ pub(super) const TOPICS_AT_ONCE: usize = 8;
 /// Subscriptions of an earlier configuration that are ended on one connection. What is beyond goes on at the
 /// next; until then its messages are put aside.
 const MOST_ENDED: usize = 1000;
+
+/// A broker that sends no more for so long may be standing still.
+const SILENCE: Duration = Duration::from_millis(100);
 
 /// Nobody has ever subscribed to it: ending that changes nothing, and is answered.
 const NOTHING: &str = "plumbline/nothing";
@@ -91,7 +95,7 @@ impl Session {
         self.subscribe(&subscribing)?;
         loop {
             let incoming = if subscribing.waiting.is_empty() {
-                self.wire.poll().await?
+                self.poll().await?
             } else {
                 // Not polled again after the deadline: the error ends the session.
                 timeout_at(subscribing.deadline, self.wire.poll())
@@ -108,6 +112,23 @@ impl Session {
                 self.wire.unsubscribe(NOTHING)?;
             }
         }
+    }
+
+    /// Waits for the next packet. A broker that has fallen silent with much unacknowledged may allow less than the
+    /// configuration says, and stand still: then the owner is asked to commit, rather than the broker left to
+    /// fill its queue and drop the rest.
+    async fn poll(&mut self) -> Result<Incoming, LinkError> {
+        let mut poll = pin!(self.wire.poll());
+        if self.receipts.may_be_too_many() {
+            match timeout(SILENCE, &mut poll).await {
+                Ok(incoming) => return incoming,
+                Err(_silent) => {
+                    let receipt = Some(self.receipts.press());
+                    drop(self.outlet.send(Ok(Batch { receipt, ..Batch::default() })).await);
+                }
+            }
+        }
+        poll.await
     }
 
     fn deadline(&self) -> Deadline {

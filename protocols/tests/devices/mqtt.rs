@@ -174,6 +174,21 @@ async fn trap_what_was_not_acknowledged_comes_again_and_what_was_does_not() {
     }
 }
 
+/// As the agent does: what is not pressing waits for the journal, which is never due here.
+async fn two_hundred_come_through(source: &mut dyn Source) {
+    let mut seen = 0;
+    while seen < 200 {
+        let batch = next(source).await.unwrap();
+        for observation in &batch.observations {
+            assert_eq!(text(observation), format!("good {seen}"));
+            seen += 1;
+        }
+        if let Some(receipt) = batch.receipt.filter(|receipt| receipt.is_at_once()) {
+            source.acknowledge(receipt).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn trap_a_broker_that_stops_at_20_unacknowledged_goes_on_when_the_receipts_it_waits_for_are_redeemed() {
     let broker = Mosquitto::start(OPEN).await;
@@ -182,19 +197,20 @@ async fn trap_a_broker_that_stops_at_20_unacknowledged_goes_on_when_the_receipts
         let link = link(broker.port, version, &["a"]);
         let mut source = subscribed(link.as_ref(), &mut publisher, "a").await;
         publisher.send_with("a", "", &json!({"times": 200})).await;
-        let mut seen = 0;
-        while seen < 200 {
-            let batch = next(source.as_mut()).await.unwrap();
-            for observation in &batch.observations {
-                assert_eq!(text(observation), format!("good {seen}"));
-                seen += 1;
-            }
-            // As the agent does: what is not pressing waits for the journal, which is not due here.
-            let receipt = batch.receipt.unwrap();
-            if receipt.is_at_once() {
-                source.acknowledge(receipt).await.unwrap();
-            }
-        }
+        two_hundred_come_through(source.as_mut()).await;
+    }
+}
+
+#[tokio::test]
+async fn trap_a_broker_that_allows_less_than_the_configuration_says_goes_on_all_the_same() {
+    let broker = Mosquitto::start(OPEN).await;
+    let mut publisher = Publisher::to(broker.port).await;
+    for version in [4, 5] {
+        let address = format!("mqtt://127.0.0.1:{}", broker.port);
+        let link = link_with(&address, version, &json!({"in_flight": 2000}), &["a"]);
+        let mut source = subscribed(link.as_ref(), &mut publisher, "a").await;
+        publisher.send_with("a", "", &json!({"times": 200})).await;
+        two_hundred_come_through(source.as_mut()).await;
     }
 }
 
