@@ -80,10 +80,16 @@ async fn run(wanted: &Probe, settings: Settings) -> Result<Exit, Failure> {
     match (wanted.units, wanted.registers) {
         (Some(range), _) => scan::units(&mut wire, range, wanted.register, silence).await,
         (_, Some(range)) => scan::registers(&mut wire, wanted.unit, range).await,
-        _ if table.holds_bits() => scan::registers(&mut wire, wanted.unit, (table, start, start)).await,
         _ => {
             let place = show::Place { link: &link, unit: wanted.unit, table, start };
-            one(&mut wire, &place, wanted.shows).await
+            if !table.holds_bits() {
+                return one(&mut wire, &place, wanted.shows).await;
+            }
+            let exit = scan::registers(&mut wire, wanted.unit, (table, start, start)).await?;
+            if exit == Exit::Fine {
+                print!("{}", show::bit(&place));
+            }
+            Ok(exit)
         }
     }
 }

@@ -40,10 +40,12 @@ pub fn ways(words: &[u16]) -> Vec<Way> {
 
 impl Way {
     /// Whether a machine could mean it: neither so large nor so small as the bytes of another order mostly
-    /// come out, and not zero, which every order shows.
-    pub fn is_plausible(&self) -> bool {
-        let Some(size) = self.value.and_then(size) else { return false };
-        let most = Decimal::from(1_000_000_000i64);
+    /// come out, and not zero, which every order shows. Nothing that counts far is ever negative.
+    fn is_plausible(&self) -> bool {
+        let Some((value, size)) = self.value.and_then(|value| Some((value, size(value)?))) else {
+            return false;
+        };
+        let most = Decimal::from(if value < Decimal::ZERO { 1_000_000i64 } else { 1_000_000_000 });
         let least = match self.kind {
             Kind::F32 | Kind::F64 => Decimal::new(1, -4),
             _ => Decimal::new(1, 0),
@@ -67,23 +69,28 @@ impl Way {
     }
 }
 
-/// The ways that give what a person has read elsewhere, the nearest first, each with its scale. A signed one
-/// that comes out like the unsigned is left out.
+/// The ways that could be meant, the shortest first.
+pub fn plausible(ways: &[Way]) -> Vec<&Way> {
+    ways.iter().filter(|way| way.is_plausible() && !repeats(way, ways)).collect()
+}
+
+/// The ways that give what a person has read elsewhere, the nearest first, each with its scale.
 pub fn matching(ways: &[Way], shown: Decimal) -> Vec<(&Way, Decimal)> {
     let mut found: Vec<(&Way, Decimal, Decimal)> =
         ways.iter().filter_map(|way| way.scale_for(shown).map(|(scale, off)| (way, scale, off))).collect();
     found.sort_by_key(|(_, _, off)| *off);
-    let repeats = |way: &Way| {
-        let unsigned = match way.kind {
-            Kind::I16 => Kind::U16,
-            Kind::I32 => Kind::U32,
-            Kind::I64 => Kind::U64,
-            _ => return false,
-        };
-        ways.iter()
-            .any(|other| other.kind == unsigned && other.order == way.order && other.value == way.value)
+    found.into_iter().filter(|(way, ..)| !repeats(way, ways)).map(|(way, scale, _)| (way, scale)).collect()
+}
+
+/// A signed number that comes out like the unsigned one says nothing more.
+fn repeats(way: &Way, ways: &[Way]) -> bool {
+    let unsigned = match way.kind {
+        Kind::I16 => Kind::U16,
+        Kind::I32 => Kind::U32,
+        Kind::I64 => Kind::U64,
+        _ => return false,
     };
-    found.into_iter().filter(|(way, ..)| !repeats(way)).map(|(way, scale, _)| (way, scale)).collect()
+    ways.iter().any(|other| other.kind == unsigned && other.order == way.order && other.value == way.value)
 }
 
 fn size(value: Decimal) -> Option<Decimal> {
@@ -132,9 +139,16 @@ mod tests {
     #[test]
     fn what_a_wrong_order_makes_of_a_number_mostly_looks_wrong() {
         let ways = ways(&words(&230.1f32.to_be_bytes()));
-        let floats = ways.iter().filter(|way| way.kind == Kind::F32 && way.is_plausible());
+        let floats = plausible(&ways).into_iter().filter(|way| way.kind == Kind::F32);
         assert_eq!(floats.map(|way| way.order.name()).collect::<Vec<_>>(), ["ABCD"]);
-        assert!(!super::ways(&[0, 0, 0, 0]).iter().any(Way::is_plausible), "0 proves no order");
+        assert!(plausible(&super::ways(&[0, 0, 0, 0])).is_empty(), "0 proves no order");
+        let counter = super::ways(&words(&99_999_999u32.to_be_bytes()));
+        let wide = plausible(&counter).into_iter().filter(|way| way.kind.words() == 2);
+        assert_eq!(
+            wide.map(|way| way.order.name()).collect::<Vec<_>>(),
+            ["ABCD"],
+            "and once, not signed too"
+        );
     }
 
     #[test]

@@ -107,7 +107,10 @@ pub(super) async fn registers(
     unit: u8,
     (table, from, to): (Table, u16, u16),
 ) -> Result<Exit, Failure> {
-    println!("从站 unit {unit}, {table}:{from}-{to}");
+    match to - from {
+        0 => println!("从站 unit {unit}, {table}:{from}"),
+        _ => println!("从站 unit {unit}, {table}:{from}-{to}"),
+    }
     let mut cells = vec![];
     let mut waiting: Vec<(u16, u16)> = vec![];
     let mut next = u32::from(from);

@@ -2,7 +2,7 @@
 
 use observation::Decimal;
 use protocols::modbus::address::{Address, Kind, Order, Reading, Table};
-use protocols::modbus::ways::{Way, matching, ways};
+use protocols::modbus::ways::{Way, matching, plausible, ways};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ pub(super) fn registers(place: &Place<'_>, words: &[u16], shows: Option<Decimal>
     let ways = ways(words);
     let fitting: Vec<(&Way, Decimal)> = match shows {
         Some(shown) => matching(&ways, shown),
-        None => ways.iter().filter(|w| w.is_plausible()).map(|w| (w, Decimal::from(1i64))).collect(),
+        None => plausible(&ways).into_iter().map(|way| (way, Decimal::from(1i64))).collect(),
     };
     let mut out = String::new();
     let hex: Vec<String> = words.iter().map(|word| format!("{word:04X}")).collect();
@@ -73,7 +73,9 @@ fn block(out: &mut String, ways: &[Way], width: u16, fitting: &[(&Way, Decimal)]
         .collect();
     line(out, &format!("\n{} 位 bit", width * 16));
     let head = orders.iter().zip(&widths).map(|(order, width)| format!("  {order:>width$}"));
-    line(out, &format!("     {}", if width == 1 { String::new() } else { head.collect() }));
+    if width > 1 {
+        line(out, &format!("     {}", head.collect::<String>()));
+    }
     for (kind, row) in kinds.iter().zip(&rows) {
         let cells: String =
             row.iter().zip(&widths).map(|(cell, width)| format!("  {cell:>width$}")).collect();
@@ -84,7 +86,7 @@ fn block(out: &mut String, ways: &[Way], width: u16, fitting: &[(&Way, Decimal)]
 /// Floats of a wrong order are hundreds of digits long; only their size matters.
 fn short(value: Decimal) -> String {
     let text = value.to_string();
-    if text.len() <= 22 {
+    if text.len() <= 20 {
         return text;
     }
     let digits = value.mantissa().unsigned_abs().to_string();
@@ -102,6 +104,10 @@ fn lines_to_paste(out: &mut String, place: &Place<'_>, fitting: &[(&Way, Decimal
             .to_owned(),
     };
     line(out, &format!("\n{head}:"));
+    line(
+        out,
+        "（放在 [machine.points] 下，name 换成测点名 · under [machine.points], with the point's name for `name`）",
+    );
     for (way, scale) in fitting.iter().take(MOST_LINES) {
         line(out, &format!("  {}", paste(place, way.kind, way.order, *scale)));
     }
@@ -115,6 +121,12 @@ fn lines_to_paste(out: &mut String, place: &Place<'_>, fitting: &[(&Way, Decimal
              changed; take i16, i32 or i64 for what may become negative",
         );
     }
+}
+
+/// The line of a coil or discrete input.
+pub(super) fn bit(place: &Place<'_>) -> String {
+    let written = format!("unit = {}, register = \"{}:{}\"", place.unit, place.table, place.start);
+    format!("\n  name = {{ link = {:?}, {written} }}\n", place.link)
 }
 
 /// A point as it is written in `[machine.points]`.
