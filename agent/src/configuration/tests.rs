@@ -473,3 +473,20 @@ fn rests_on(machine: &Machine, link: usize) -> bool {
     }
     asked.iter().any(|i| machine.points[*i].link == link)
 }
+
+/// The broker is there all the time; only these two publishers fall silent after 20 s.
+#[test]
+fn pain_13_each_topic_has_a_deadline_of_its_own() {
+    let (_, text) = EXAMPLES[1];
+    for (stale_after, unknown_ms) in [("10s", 30_000), ("30s", 10_000), ("50s", 0)] {
+        let text = text.replace("stale_after = \"10s\"", &format!("stale_after = \"{stale_after}\""));
+        let c = read("many-machines.toml", &text).unwrap();
+        let machine = &c.machines[0];
+        let mut all = live(&c, machine, &[]);
+        let first = window_of(plan_of(&c, machine), |at| {
+            let inputs = all(at);
+            if at.mono.0 <= 20_000 { inputs } else { vec![] }
+        });
+        assert_eq!(first[0].states_ms[0], unknown_ms, "{stale_after}: {first:?}");
+    }
+}
