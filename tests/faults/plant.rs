@@ -1,0 +1,164 @@
+//! One foreign plant that offers the same count over three transports, and keeps the record of its offers.
+//!
+//! It ends with its value. What lies between it and the agent is not its business.
+
+use plumbline_tests::harness::chain::{free_port, now_ms, wait_until};
+use plumbline_tests::harness::peers;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A new count this often, ms.
+const EVERY_MS: i64 = 100;
+
+/// The transports a plant is read over, by the names its record uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Modbus,
+    OpcUa,
+    Mqtt,
+}
+
+impl Transport {
+    pub(crate) const ALL: [Self; 3] = [Self::Modbus, Self::OpcUa, Self::Mqtt];
+
+    /// As the record writes it.
+    pub(crate) fn by(self) -> &'static str {
+        match self {
+            Self::Modbus => "modbus",
+            Self::OpcUa => "opcua",
+            Self::Mqtt => "mqtt",
+        }
+    }
+
+    /// As people write it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Modbus => "Modbus TCP",
+            Self::OpcUa => "OPC UA",
+            Self::Mqtt => "MQTT",
+        }
+    }
+}
+
+/// A child that dies with its owner.
+struct Owned(Child);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Owned {
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status();
+        assert!(sent.is_ok_and(|s| s.success()), "a plant cannot be signalled");
+    }
+}
+
+/// A pymodbus and asyncua server, a mosquitto, and a publisher that nothing ever happens to.
+pub(crate) struct Plant {
+    folder: PathBuf,
+    epoch_ms: i64,
+    modbus: u16,
+    opcua: u16,
+    mqtt: u16,
+    server: Owned,
+    broker: Owned,
+    _publisher: Owned,
+}
+
+impl Plant {
+    /// Starts everything in a folder of its own.
+    pub(crate) fn start(folder: &Path, name: &str) -> Self {
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let (modbus, opcua, mqtt) = (free_port(), free_port(), free_port());
+        let epoch_ms = now_ms();
+        let server = serve(&folder, epoch_ms, modbus, opcua);
+        let broker = mosquitto(&folder, mqtt);
+        let plan = json!({"mqtt": mqtt});
+        let publisher = offering(&folder, "publisher", epoch_ms, plan);
+        Self { folder, epoch_ms, modbus, opcua, mqtt, server, broker, _publisher: publisher }
+    }
+
+    /// Where a transport is served.
+    pub(crate) fn address(&self, transport: Transport) -> SocketAddr {
+        let port = match transport {
+            Transport::Modbus => self.modbus,
+            Transport::OpcUa => self.opcua,
+            Transport::Mqtt => self.mqtt,
+        };
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    }
+
+    /// The record of what was offered.
+    pub(crate) fn record(&self) -> PathBuf {
+        self.folder.join("offered.jsonl")
+    }
+
+    /// Servers and broker stand still, with every connection open.
+    pub(crate) fn hang(&self) {
+        self.server.signal("STOP");
+        self.broker.signal("STOP");
+    }
+
+    /// They go on.
+    pub(crate) fn wake(&self) {
+        self.server.signal("CONT");
+        self.broker.signal("CONT");
+    }
+
+    /// kill -9 for both.
+    pub(crate) fn kill(&mut self) {
+        for owned in [&mut self.server, &mut self.broker] {
+            let _ = owned.0.kill();
+            let _ = owned.0.wait();
+        }
+    }
+
+    /// Both start again on their ports.
+    pub(crate) fn restart(&mut self) {
+        self.broker = mosquitto(&self.folder, self.mqtt);
+        self.server = serve(&self.folder, self.epoch_ms, self.modbus, self.opcua);
+    }
+}
+
+fn serve(folder: &Path, epoch_ms: i64, modbus: u16, opcua: u16) -> Owned {
+    offering(folder, "server", epoch_ms, json!({"modbus": modbus, "opcua": opcua}))
+}
+
+fn offering(folder: &Path, name: &str, epoch_ms: i64, mut plan: Value) -> Owned {
+    plan["log"] = json!(folder.join("offered.jsonl"));
+    plan["epoch_ms"] = json!(epoch_ms);
+    plan["every_ms"] = json!(EVERY_MS);
+    let file = folder.join(format!("{name}.json"));
+    std::fs::write(&file, plan.to_string()).unwrap();
+    let mut command = Command::new(peers::python());
+    command.arg(peers::root().join("tests/peers/offering.py")).arg(&file);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line.trim(), "ready", "{name} of the plant does not start");
+    Owned(child)
+}
+
+/// A broker that keeps sessions over a restart.
+fn mosquitto(folder: &Path, port: u16) -> Owned {
+    let file = folder.join("mosquitto.conf");
+    let text = format!(
+        "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\nautosave_interval 1\n\
+         autosave_on_changes true\npersistence_location {}/\nmax_queued_messages 0\n",
+        folder.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new(peers::program("mosquitto", "mosquitto"));
+    command.arg("-c").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let owned = Owned(command.spawn().unwrap());
+    wait_until("the broker listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+    owned
+}

@@ -1,0 +1,125 @@
+//! A chain that reads plants: its configuration, and the judgement over its bundle.
+
+use crate::judge::{Machine, Offer, Step, Tally, offered};
+use crate::plant::Transport;
+use plumbline_tests::harness::chain::{Chain, PROJECT, Programs, now_s, wait_until};
+use plumbline_tests::harness::logged;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub(crate) const PROGRAMS: Programs = Programs {
+    agent: env!("CARGO_BIN_EXE_agent-under-test"),
+    gateway: env!("CARGO_BIN_EXE_gateway-under-test"),
+    verify: env!("CARGO_BIN_EXE_verify-under-test"),
+};
+
+const POLL_MS: i64 = 500;
+const STALE_MS: i64 = 500;
+/// Three signs of life of 300 ms; a session silent for longer is taken to have ended at the last.
+const SILENCE_MS: i64 = 900;
+
+/// A machine that is a count, read through an address.
+pub(crate) struct Counter {
+    pub(crate) id: String,
+    pub(crate) transport: Transport,
+    /// Where the agent asks.
+    pub(crate) address: SocketAddr,
+    /// What its plant recorded.
+    pub(crate) record: PathBuf,
+    /// For how long the wire may hold what is sent, ms: a value is stamped when it arrives.
+    pub(crate) held_ms: i64,
+    /// Whether it delivers again at the end.
+    pub(crate) returns: bool,
+}
+
+impl Counter {
+    fn offer(&self) -> Offer {
+        match self.transport {
+            Transport::Modbus => Offer::Polled(POLL_MS),
+            Transport::OpcUa => Offer::Sent { believed_ms: SILENCE_MS + self.held_ms },
+            Transport::Mqtt => Offer::Sent { believed_ms: STALE_MS + self.held_ms },
+        }
+    }
+
+    fn tables(&self) -> String {
+        let Self { id, address, .. } = self;
+        let (link, point) = match self.transport {
+            Transport::Modbus => (
+                format!(
+                    "protocol = \"modbus\"\naddress = \"tcp://{address}\"\npoll = \"{POLL_MS}ms\"\ntimeout = \"300ms\""
+                ),
+                "unit = 1, register = \"holding:0\", type = \"u32\", order = \"ABCD\"".to_owned(),
+            ),
+            Transport::OpcUa => (
+                format!(
+                    "protocol = \"opcua\"\naddress = \"opc.tcp://{address}\"\nsecurity = \"none\"\npublish = \"100ms\"\n\
+                     keep_alive = \"{}ms\"\ntimeout = \"500ms\"",
+                    SILENCE_MS / 3
+                ),
+                "node = \"nsu=urn:plumbline:test:offering;s=Count\"".to_owned(),
+            ),
+            Transport::Mqtt => (
+                format!(
+                    "protocol = \"mqtt\"\naddress = \"mqtt://{address}\"\nversion = 4\nclient_id = \"{id}\"\n\
+                     keep_alive = \"1s\"\ntimeout = \"500ms\""
+                ),
+                format!("topic = \"count\", path = \"$\", stale_after = \"{STALE_MS}ms\""),
+            ),
+        };
+        format!(
+            "[[link]]\nid = \"{id}\"\n{link}\n\n[[machine]]\nid = \"{id}\"\nname = \"{id}\"\nline = \"A\"\n\
+             kind = \"other\"\n\n[machine.points]\npart_total = {{ link = \"{id}\", {point}, max_per_hour = 360000 }}\n\n\
+             [machine.state]\nproducing = 'part_total > 0'\nidle = 'true'\n\n"
+        )
+    }
+}
+
+/// The configuration from the links on.
+pub(crate) fn configuration(counters: &[Counter]) -> String {
+    counters.iter().map(Counter::tables).collect()
+}
+
+/// Lets the running chain go on for some seconds.
+pub(crate) fn run_for(seconds: i64) {
+    let until = now_s() + seconds;
+    wait_until("time passes", || now_s() >= until);
+}
+
+/// Waits until the gateway has everything up to this moment, which an agent's clock shows `ahead_s` ahead.
+pub(crate) fn wait_until_logged(chain: &Chain, ahead_s: i64, what: &str) {
+    let until = now_s() + ahead_s;
+    wait_until(what, || chain.logged_until(PROJECT) >= until);
+}
+
+/// Ends the chain and judges each counter over the whole seconds since it started. `stepped_s` is what was done to the
+/// wall clock of the agent's box; it must be signed.
+pub(crate) fn judge(chain: &mut Chain, counters: &[Counter], stepped_s: i64) -> Vec<Tally> {
+    chain.stop_agent();
+    chain.stop_gateway();
+    let log = logged::entries(&chain.export(PROJECT));
+    for stream in logged::streams(&log).values() {
+        logged::must_be_contiguous(stream);
+        logged::must_tile(stream);
+    }
+    // A step of more than a day is signed and not followed.
+    let step = (stepped_s != 0).then(|| Step::of(&log, stepped_s)).filter(|_| stepped_s.abs() < 86_400);
+    let ends = logged::windows(&log).map(evidence::payload::WindowBatch::end).max().unwrap()
+        - step.map_or(0, |_| stepped_s);
+    // The first seconds, in which links come up, belong to no fault.
+    let span = (chain.from + 4, ends);
+    let tally = |counter: &Counter| {
+        let record = offered(&counter.record, counter.transport.by());
+        let machine = Machine::of(&log, &counter.id, span, step);
+        assert!(
+            machine.delivers() == counter.returns,
+            "{} delivers again, or not, otherwise than it should:\n{machine:#?}",
+            counter.id
+        );
+        let tally = machine.tally(counter.offer(), &record, span);
+        if !tally.holds() {
+            println!("{}: {tally:?}\n{machine:#?}", counter.id);
+        }
+        tally
+    };
+    counters.iter().map(tally).collect()
+}
