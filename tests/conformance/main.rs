@@ -25,6 +25,7 @@ mod opcua;
 mod owner;
 mod rig;
 mod server;
+mod sparkplug;
 mod transport;
 
 /// A module of tests for each transport, a test for each case.
@@ -77,4 +78,5 @@ conformance! {
     opc_ua: crate::opcua::OpcUa,
     mqtt_3: crate::mqtt::Mqtt<4>,
     mqtt_5: crate::mqtt::Mqtt<5>,
+    sparkplug_b: crate::sparkplug::Sparkplug,
 }

@@ -68,13 +68,7 @@ impl<const VERSION: u8> Transport for Mqtt<VERSION> {
 
     /// The only question a subscriber has an answer to; a message is answered by the subscriber itself.
     fn wrong_id() -> Ways {
-        let suback = |answer: &[u8]| {
-            let at = suback(answer)?;
-            let mut other = answer.to_vec();
-            *other.get_mut(at + 3)? ^= 0x40;
-            Some(other)
-        };
-        Ok(vec![("subscription", Act::PassNew(Fault::change(1, suback)))])
+        other_subscription()
     }
 
     /// Nothing protects topic and payload but the checksum of TCP, and TLS where it is used.
@@ -90,6 +84,17 @@ impl<const VERSION: u8> Transport for Mqtt<VERSION> {
     }
 }
 
+/// The answer to a subscription bears the number of another.
+pub(crate) fn other_subscription() -> Ways {
+    let suback = |answer: &[u8]| {
+        let at = suback(answer)?;
+        let mut other = answer.to_vec();
+        *other.get_mut(at + 3)? ^= 0x40;
+        Some(other)
+    };
+    Ok(vec![("subscription", Act::PassNew(Fault::change(1, suback)))])
+}
+
 /// Where in these whole packets the answer to a subscription begins.
 fn suback(packets: &[u8]) -> Option<usize> {
     let mut at = 0;
@@ -101,7 +106,7 @@ fn suback(packets: &[u8]) -> Option<usize> {
 }
 
 /// A broker that keeps sessions over a restart, and its port.
-fn mosquitto(folder: &Path) -> (Owned, u16) {
+pub(crate) fn mosquitto(folder: &Path) -> (Owned, u16) {
     let file = folder.join("mosquitto.conf");
     // Another process may take the port between its release here and its use there.
     for _ in 0..20 {

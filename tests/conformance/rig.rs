@@ -172,6 +172,9 @@ impl<T: Transport> Rig<T> {
         if let Age::Unknown(reason) = T::AGE {
             println!("{}: the age of a value is not judged: {reason}", T::NAME);
         }
+        if let Err(reason) = T::AT_ONCE {
+            println!("{}: a point may be bad at the start: {reason}", T::NAME);
+        }
         if let Err(reason) = T::ONCE {
             println!("{}: a value may come twice: {reason}", T::NAME);
         }

@@ -45,6 +45,9 @@ pub(crate) trait Transport {
     /// Whether a session brings each value once only.
     const ONCE: Result<(), Reason>;
 
+    /// Whether every point is known from the first moment of a session; if not, it is bad until then.
+    const AT_ONCE: Result<(), Reason> = Ok(());
+
     /// Starts the server in a folder, which may hold what the one before it has left; it counts on from `from`.
     fn serve(folder: &Path, from: u64) -> Server;
 

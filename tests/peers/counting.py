@@ -2,13 +2,15 @@
 
 Usage: counting.py PLAN.json
 
-PLAN.json: {"over": "modbus" | "opcua" | "mqtt", "log": "offered.jsonl", "from": 1, "every_ms": 50, "port": 0}
+PLAN.json: {"over": "modbus" | "opcua" | "mqtt" | "sparkplug", "log": "offered.jsonl", "from": 1, "every_ms": 50, "port": 0}
 
 It has two points that share one counter, so that no number is ever offered twice or by both:
     modbus  (pymodbus)   units 1 and 2, holding 0-1 as u32, high word first; every read is given the next count
     opcua   (asyncua)    nsu=urn:plumbline:test:counting;s=Count0 and Count1, each counting on every `every_ms`
     mqtt    (paho-mqtt)  topics count/0 and count/1 as {"count": 7} with QoS 1, to the broker on `port`; while it has
                          no broker it offers nothing
+    sparkplug (Eclipse Tahu) node Counting of the group Test with the metrics count/0 and count/1 as UInt64, by their
+                         aliases in data; every tenth message is a birth, which has counts of its own
 It prints `ready PORT`. A line of the log: {"us": 0, "point": 0, "value": 1}, written at UTC microsecond `us`, before
 the value is offered. It ends with its standard input.
 """
@@ -114,13 +116,42 @@ def mqtt(plan, counter):
     client.loop_stop()
 
 
+def sparkplug(plan, counter):
+    import paho.mqtt.client as paho
+    import tahutils.tahu.sparkplug_b as tahu
+
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
+    client.will_set("spBv1.0/Test/NDEATH/Counting", tahu.getNodeDeathPayload().SerializeToString(), qos=1)
+    client.reconnect_delay_set(min_delay=1, max_delay=1)
+    client.connect("127.0.0.1", plan["port"])
+    client.loop_start()
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    print("ready", plan["port"], flush=True)
+    sent = 0
+    while not ended.wait(counter.every_s):
+        if not client.is_connected():
+            # The next session begins with a birth.
+            sent = 0
+            continue
+        is_birth = sent % 10 == 0
+        payload = tahu.getNodeBirthPayload() if is_birth else tahu.getDdataPayload()
+        for point in range(2):
+            name = f"count/{point}" if is_birth else None
+            tahu.addMetric(payload, name, point + 1, tahu.MetricDataType.UInt64, counter.next(point))
+        message = "NBIRTH" if is_birth else "NDATA"
+        client.publish(f"spBv1.0/Test/{message}/Counting", payload.SerializeToString(), qos=0)
+        sent += 1
+    client.loop_stop()
+
+
 def main():
     logging.disable()
     with open(sys.argv[1], encoding="utf-8") as file:
         plan = json.load(file)
     counter = Counter(plan)
-    if plan["over"] == "mqtt":
-        mqtt(plan, counter)
+    if plan["over"] in ("mqtt", "sparkplug"):
+        {"mqtt": mqtt, "sparkplug": sparkplug}[plan["over"]](plan, counter)
     else:
         asyncio.run({"modbus": modbus, "opcua": opcua}[plan["over"]](plan, counter))
 
