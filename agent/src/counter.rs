@@ -233,13 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn a_rollover_at_the_declared_width_is_an_event_and_not_negative_energy() {
+    fn pain_09_a_rollover_at_the_declared_width_is_an_event_and_not_negative_energy() {
         check("0:99999998 1:99999999 2:0 3:1", "First, Good, Rollover 99999999 0, Good");
         check("0:99999999 60:20", "First, Rollover 99999999 20");
     }
 
     #[test]
-    fn a_register_that_reads_0_once_books_its_lifetime_neither_then_nor_afterwards() {
+    fn pain_09_a_register_that_reads_0_once_books_its_lifetime_neither_then_nor_afterwards() {
         check("0:5000 1:0 2:5000 3:5001", "First, Zero 5000 0, BackFromZero 0 5000, Good");
         check("0:3 1:0 2:0 3:3", "First, Zero 3 0, Good, BackFromZero 0 3");
     }

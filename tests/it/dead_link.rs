@@ -53,7 +53,7 @@ fn example(chain: &Chain, name: &str, address: SocketAddr, meters: SocketAddr) -
     Example { project, text: lines.join("\n"), machines }
 }
 
-fn genesis(log: &[Entry]) -> &Genesis {
+pub(crate) fn genesis(log: &[Entry]) -> &Genesis {
     match &log[0].payload {
         Payload::Genesis(genesis) => genesis,
         other => panic!("entry 0 is {other:?}"),
@@ -62,7 +62,7 @@ fn genesis(log: &[Entry]) -> &Genesis {
 
 /// Nothing is known of a machine in a window, and nothing is said as if it were.
 #[track_caller]
-fn must_be_unknown(genesis: &Genesis, batch: &WindowBatch, m: usize, w: usize) {
+pub(crate) fn must_be_unknown(genesis: &Genesis, batch: &WindowBatch, m: usize, w: usize) {
     let machine = genesis.machines.iter().find(|x| x.index == batch.machines[m]).unwrap();
     let name = format!(
         "{} in the window at {}",
@@ -124,7 +124,7 @@ fn must_be_dead(name: &str, address: SocketAddr) {
 }
 
 #[test]
-fn every_machine_of_the_examples_is_unknown_when_nobody_listens() {
+fn pain_16_reads_that_nobody_answers_are_expected_and_every_machine_is_unknown() {
     for name in ["agent.toml", "small-hall.toml"] {
         must_be_dead(name, SocketAddr::from(([127, 0, 0, 1], free_port())));
     }
@@ -140,7 +140,7 @@ fn every_machine_of_the_examples_is_unknown_when_somebody_listens_and_says_nothi
 }
 
 #[test]
-fn a_machine_whose_meter_dies_is_known_before_and_unknown_after() {
+fn pain_14_a_machine_whose_meter_dies_is_known_before_and_unknown_after() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let meters = runtime.block_on(Meters::start(Floor::default(), 0)).unwrap();
     let dead = SocketAddr::from(([127, 0, 0, 1], free_port()));

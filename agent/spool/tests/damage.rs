@@ -70,7 +70,7 @@ fn a_file_that_is_no_database_is_kept_aside_and_the_agent_starts() {
 }
 
 #[test]
-fn a_condemned_file_is_kept_aside_and_everything_readable_is_taken_over() {
+fn pain_19_a_condemned_file_is_kept_aside_and_everything_readable_is_taken_over() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("spool.db");
     fill(&path);
@@ -132,7 +132,7 @@ fn when_the_last_statement_is_lost_the_end_is_not_known() {
 }
 
 #[test]
-fn any_zeroed_page_is_survived_and_everything_saved_is_intact() {
+fn pain_19_any_zeroed_page_is_survived_and_everything_saved_is_intact() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("spool.db");
     fill(&path);

@@ -180,7 +180,7 @@ fn the_cursor_never_passes_a_statement_that_was_not_acknowledged() {
 }
 
 #[test]
-fn a_statement_without_a_receipt_is_never_dropped() {
+fn pain_20_a_statement_without_a_receipt_is_never_dropped() {
     let (_dir, mut spool) = fresh();
     spool.commit(&[statement(0, b"x"), statement(1, b"y"), stored(0), stored(1), sealed(0)]).unwrap();
     let drop = |through| Change::DropStatements { stream: P, through };
@@ -235,7 +235,7 @@ fn a_continuation_before_waiting_statements_keeps_those_that_can_be_sent() {
 }
 
 #[test]
-fn at_the_limit_new_statements_are_refused_and_receipts_make_room() {
+fn pain_21_at_the_limit_new_statements_are_refused_and_receipts_make_room() {
     let (_dir, mut spool) = fresh();
     let big = vec![1; 6000];
     spool.commit(&[statement(0, &big)]).unwrap();
