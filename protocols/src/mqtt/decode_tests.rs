@@ -116,7 +116,7 @@ fn each_line_is_a_reading_and_a_bad_one_spoils_no_other() {
     let reading = |s: i64, value| Ok(Reading { value: n(value), time: Some(Utc(s * 1000)) });
     let bad = Err(Reason::Decode);
     assert_eq!(got, [reading(10, "1.5"), bad.clone(), bad.clone(), reading(13, "4"), bad.clone()]);
-    assert_eq!(decode(&address(table.clone()), b"\n"), [bad.clone()]);
+    assert_eq!(decode(&address(table.clone()), b"\n"), vec![bad.clone()]);
     let long = "1,2\n".repeat(MOST_LINES + 1);
     assert_eq!(decode(&address(table.clone()), long.as_bytes()), [bad]);
     assert_eq!(decode(&address(table), &long.as_bytes()[4..]).len(), MOST_LINES);
