@@ -4,7 +4,7 @@
 //! module as `portal`, over the same queries.
 
 mod figures;
-mod ingest;
+pub(crate) mod ingest;
 mod log;
 mod projects;
 mod reply;

@@ -29,6 +29,8 @@ pub mod rebuild;
 mod run;
 mod sequencer;
 pub mod settings;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 mod tiles;
 
 pub use run::{GatewayHandle, GatewayOptions, RunError, SystemClock, run};

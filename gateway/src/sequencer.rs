@@ -149,18 +149,13 @@ impl Sequencer {
     }
 
     fn failed(&mut self, error: &IngestError) -> Refusal {
-        let text = error.to_string();
-        tracing::error!(project = self.project, "{text}");
+        tracing::error!(project = self.project, "{error}");
         if error.is_fatal() {
             // The log in memory no longer mirrors the store. Nobody is acknowledged from here on.
             self.log = None;
-            let _ = self.fatal.send(format!("project {}: {text}", self.project));
-            return Refusal::Unknown(text);
+            let _ = self.fatal.send(format!("project {}: {error}", self.project));
         }
-        match error {
-            IngestError::Commit(tlog::CommitError::Full { .. }) => Refusal::Full(text),
-            _ => Refusal::Unavailable(text),
-        }
+        refusal(error)
     }
 
     async fn seal(&mut self) {
@@ -245,6 +240,16 @@ impl Sequencer {
         if let Ok(Err(error)) = tokio::task::spawn_blocking(raise).await {
             tracing::error!(project = self.project, "alarm: {error}");
         }
+    }
+}
+
+/// What is told to whoever sent.
+pub(crate) fn refusal(error: &IngestError) -> Refusal {
+    let text = error.to_string();
+    match error {
+        _ if error.is_fatal() => Refusal::Unknown(text),
+        IngestError::Commit(tlog::CommitError::Full { .. }) => Refusal::Full(text),
+        _ => Refusal::Unavailable(text),
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) async fn push(
     })
     .await?;
     let answers = submit(&project, arrivals).await?;
-    answer(&project, &answers, app.credit)
+    Ok(Json(answer(project.id(), &answers, app.credit)?))
 }
 
 fn media_type(headers: &HeaderMap) -> Result<(), Refused> {
@@ -53,7 +53,7 @@ fn media_type(headers: &HeaderMap) -> Result<(), Refused> {
     ))
 }
 
-fn body_problem(error: &uplink::BodyError) -> Problem {
+pub(crate) fn body_problem(error: &uplink::BodyError) -> Problem {
     let kind = match error {
         uplink::BodyError::TooLong { .. } | uplink::BodyError::TooMany => ProblemKind::TooLarge,
         _ => ProblemKind::Malformed,
@@ -84,37 +84,40 @@ async fn submit(project: &Project, arrivals: Vec<Arrival>) -> Result<Vec<Answer>
         Err(mpsc::error::TrySendError::Closed(_)) => return Err(ending()),
     }
     // No answer means that the sequencer ended between commit and acknowledgement: nothing is known.
-    answer.await.map_err(|_| ending())?.map_err(|refusal| {
-        // Paths and what the system said are in the gateway's log, not on the network.
-        let (kind, detail) = match refusal {
-            Refusal::Full(_) => {
-                (ProblemKind::Full, "the gateway's disk is full; keep the statements and send them again")
-            }
-            Refusal::Unavailable(_) => {
-                (ProblemKind::Unavailable, "the log cannot take statements now; send them again")
-            }
-            Refusal::Unknown(_) => (
-                ProblemKind::Unavailable,
-                "it is unknown whether the statements were written; send them again after the restart",
-            ),
-        };
-        Refused::from(Problem { retry_after_s: Some(RETRY_S), ..Problem::new(kind, detail) })
-    })
+    answer.await.map_err(|_| ending())?.map_err(|refusal| Refused::from(refused(&refusal)))
+}
+
+/// What is said when nothing was ruled on.
+pub(crate) fn refused(refusal: &Refusal) -> Problem {
+    // Paths and what the system said are in the gateway's log, not on the network.
+    let (kind, detail) = match refusal {
+        Refusal::Full(_) => {
+            (ProblemKind::Full, "the gateway's disk is full; keep the statements and send them again")
+        }
+        Refusal::Unavailable(_) => {
+            (ProblemKind::Unavailable, "the log cannot take statements now; send them again")
+        }
+        Refusal::Unknown(_) => (
+            ProblemKind::Unavailable,
+            "it is unknown whether the statements were written; send them again after the restart",
+        ),
+    };
+    Problem { retry_after_s: Some(RETRY_S), ..Problem::new(kind, detail) }
 }
 
 /// The acknowledgement, or the problem of the first statement that was not stored with what came before it.
-fn answer(project: &Project, answers: &[Answer], credit: u32) -> Result<Json<Stored>, Refused> {
+pub(crate) fn answer(project: &str, answers: &[Answer], credit: u32) -> Result<Stored, Problem> {
     let mut stored = vec![];
     for answer in answers {
         let Answer::Stored { seq, index, leaf, .. } = answer else {
-            return Err(Refused::from(Problem { stored, ..problem(project, answer) }));
+            return Err(Problem { stored, ..problem(project, answer) });
         };
         stored.push(StoredEntry { seq: *seq, index: *index, leaf: *leaf });
     }
-    Ok(Json(Stored { stored, credit }))
+    Ok(Stored { stored, credit })
 }
 
-fn problem(project: &Project, answer: &Answer) -> Problem {
+fn problem(project: &str, answer: &Answer) -> Problem {
     match answer {
         Answer::Gap { seq, expected, head } => Problem {
             seq: Some(*seq),
@@ -131,8 +134,7 @@ fn problem(project: &Project, answer: &Answer) -> Problem {
                 ProblemKind::Frozen,
                 format!(
                     "the stream of key {kid} is frozen since two different statements carried one number; keep \
-                     the statements, the registrar of {} must unfreeze the stream or hand it over",
-                    project.id()
+                     the statements, the registrar of {project} must unfreeze the stream or hand it over",
                 ),
             )
         },
