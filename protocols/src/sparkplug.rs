@@ -20,6 +20,7 @@ mod topic;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use observation::{Clock, PointId};
@@ -120,6 +121,17 @@ impl Link for SparkplugLink {
             }
         }
     }
+
+    fn advice(&self, _commit: Duration) -> Vec<String> {
+        if self.settings.rebirth {
+            return Vec::new();
+        }
+        vec![
+            "未写 rebirth = true：采集端连接之后、丢失消息之后，节点须自行重发出生消息，此前其测点未知 · without rebirth = true a node has to \
+             publish its birth again by itself after this agent has connected or a message was lost; until then its points are unknown"
+                .to_owned(),
+        ]
+    }
 }
 
 struct SparkplugSource {
@@ -159,5 +171,6 @@ mod tests {
         assert_eq!(link.points(), [PointId(1), PointId(2)]);
         assert_eq!(link.expectation(PointId(1)), Expectation::Published { stale_after_ms: 60_000 });
         assert_eq!(link.expectation(PointId(2)), Expectation::Subscribed { keep_alive_ms: 7000 });
+        assert!(link.advice(Duration::from_secs(1))[0].contains("rebirth = true"));
     }
 }
