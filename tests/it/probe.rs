@@ -1,0 +1,81 @@
+//! `plumbline-agent probe` against pymodbus: what a person sees who looks for a register.
+
+use plumbline_tests::harness::peers::{python, root};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+/// pymodbus on a serial line, and the path of our end of it. It ends with its standard input.
+struct Line {
+    child: Child,
+    port: String,
+}
+
+impl Line {
+    fn start(units: &str) -> Self {
+        let mut plan = tempfile::NamedTempFile::new().unwrap();
+        write!(plan, r#"{{"end": "serial", "units": {units}}}"#).unwrap();
+        let mut child = Command::new(python())
+            .arg(root().join("tests/peers/modbus_line_peer.py"))
+            .arg(plan.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let port = first.trim().strip_prefix("listening ").expect("the line did not start").to_owned();
+        Self { child, port }
+    }
+
+    /// Standard output, and the exit code.
+    fn probe(&self, words: &[&str]) -> (String, i32) {
+        let address = format!("serial://{}", self.port);
+        let out = Command::new(env!("CARGO_BIN_EXE_agent-under-test"))
+            .args(["probe", "--address", &address, "--timeout", "5s"])
+            .args(words)
+            .output()
+            .unwrap();
+        (String::from_utf8(out.stdout).unwrap(), out.status.code().unwrap())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn pain_06_the_order_of_a_meter_is_found_from_what_its_display_shows() {
+    // 230.1 as a float with its words swapped, then 99 999 999 in hundredths; nothing at 4 to 6.
+    let line = Line::start(
+        r#"{"7": {"holding": {"0": 6554, "1": 17254, "2": 1525, "3": 57599, "7": 1}, "coil": {"5": 1}}}"#,
+    );
+    let (text, code) = line.probe(&["--unit", "7", "--register", "holding:0", "--shows", "230.2"]);
+    let paste = r#"unit = 7, register = "holding:0", type = "f32", order = "CDAB", scale = "1""#;
+    assert!(text.contains(paste) && code == 0, "{code}: {text}");
+    assert!(text.contains("HGFEDCBA") && text.contains("1.595e-23"), "every order is shown: {text}");
+
+    // Only two registers can be read here, as the address after them does not exist.
+    let (text, code) = line.probe(&["--unit", "7", "--register", "holding:2", "--shows", "999999.99"]);
+    assert!(text.contains(r#"type = "u32", order = "ABCD", scale = "0.01""#) && code == 0, "{code}: {text}");
+    let (text, code) = line.probe(&["--unit", "7", "--register", "holding:2", "--shows", "17"]);
+    assert!(text.contains("off by one") && code == 1, "{code}: {text}");
+    let (text, code) = line.probe(&["--unit", "7", "--register", "coil:5"]);
+    assert!(
+        text.contains(r#"name = { link = "…", unit = 7, register = "coil:5" }"#) && code == 0,
+        "{code}: {text}"
+    );
+}
+
+#[test]
+fn units_and_registers_are_found_with_functions_that_read() {
+    let line = Line::start(r#"{"3": {"holding": {"0": 17, "2": 65524}}}"#);
+    let (text, code) = line.probe(&["--units", "2-4"]);
+    assert!(text.contains("3: 应答 answers, holding:0 = 17") && code == 0, "{code}: {text}");
+    let (text, code) = line.probe(&["--unit", "3", "--registers", "holding:0-5"]);
+    assert!(text.contains("FFF4  u16 65524  i16 -12") && code == 0, "{code}: {text}");
+    assert!(text.contains("3-5  拒绝 refused, code 2"), "{text}");
+}
