@@ -5,12 +5,15 @@
 //! GetEndpoints  OpenSecureChannel  CloseSecureChannel  CreateSession  ActivateSession  CloseSession
 //! Read (NamespaceArray; the server's state, which is the stack's own keep-alive)
 //! CreateSubscription  CreateMonitoredItems  Publish
+//! Browse  BrowseNext (only for [`browse`], which a person asks for)
 //! ```
 //! The services that write values, call methods or change nodes and history are not called anywhere here.
 //!
 //! What it does not do: it keeps no last value, opens nothing again by itself, and reads no variable by polling.
 
+mod accept;
 mod address;
+mod browse;
 mod decode;
 mod endpoint;
 mod feed;
@@ -21,6 +24,7 @@ mod settings;
 mod source;
 mod status;
 mod trust;
+mod user;
 
 use std::sync::Arc;
 
@@ -28,12 +32,15 @@ use async_trait::async_trait;
 use observation::{Clock, PointId};
 use serde_json::Value;
 
+pub use accept::{Accepted, Certificate, NotAccepted, Shown, accept, shown};
 pub use address::{AddressError, NodeAddress};
+pub use browse::{Browsed, Limits, Node, Reading, Search, browse};
 pub use decode::decode;
 pub use feed::Tally;
 pub use settings::{
     DEFAULT_APPLICATION_URI, DEFAULT_PKI_DIR, POINT, PointConfig, SETTINGS, Security, ServerAddress, Settings,
 };
+pub use user::User;
 pub use trust::{OwnCertificate, OwnCertificateError, own_certificate};
 
 use crate::{Configured, Expectation, Link, LinkConfigError, LinkError, Source};

@@ -1,19 +1,21 @@
 """An OPC UA server of foreign make (asyncua), steered line by line over its standard input.
 
 Start:   opcua_peer.py --port 0 [--shift] [--security none|secured] [--pki DIR] [--trust-clients FILE]
-         [--min-publish MS]
+         [--min-publish MS] [--user-cert FILE]
 Prints:  ready <port>
 Lines:   {"set": "Status", "value": 3}                    with optional "status": 2156462080, "time": "2024-02-29T..."
          {"burst": "Counter", "count": 20}                 1..20 as fast as they go
          {"add": "Late", "value": 5}                       a variable that was not there before
          {"sessions": true}                                prints how many sessions are open
          {"end_subscriptions": 2148139008}                 a StatusChangeNotification to every subscription
+         {"mute": true}                                    publishes nothing any more, and goes on answering reads
          {"skip_sequence": true}                           the next notification number is left out
          {"services": true}                                prints the names of all services asked for so far
 Each line is answered by one line, `ok` with what was asked for.
 
 The variables lie in urn:plumbline:test:cnc. With --shift another namespace is registered before it, which has
-variables of the same names and other values: whoever keeps an index across restarts reads those.
+variables of the same names and other values: whoever keeps an index across restarts reads those. With --user-cert
+nobody is admitted but the user of that certificate.
 """
 
 import argparse
@@ -54,7 +56,12 @@ VARIABLES = {
 
 
 class Users:
+    def __init__(self, only=None):
+        self.only = only
+
     def get_user(self, iserver, username=None, password=None, certificate=None):
+        if self.only:
+            return User(role=UserRole.User) if certificate == self.only.read_bytes() else None
         if username == "plumbline" and password == "准绳-secret":
             return User(role=UserRole.User, name=username)
         if username is None:
@@ -83,7 +90,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-async def secured(server, pki, trusted_clients):
+async def secured(server, pki, trusted_clients, only):
     pki.mkdir(parents=True, exist_ok=True)
     key, cert = pki / "server-key.pem", pki / "server-cert.der"
     await setup_self_signed_certificate(
@@ -95,11 +102,15 @@ async def secured(server, pki, trusted_clients):
         [
             ua.SecurityPolicyType.Basic256Sha256_Sign,
             ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
+            ua.SecurityPolicyType.Aes128Sha256RsaOaep_Sign,
             ua.SecurityPolicyType.Aes128Sha256RsaOaep_SignAndEncrypt,
+            ua.SecurityPolicyType.Aes256Sha256RsaPss_Sign,
             ua.SecurityPolicyType.Aes256Sha256RsaPss_SignAndEncrypt,
         ]
     )
-    server.set_identity_tokens([ua.UserNameIdentityToken, ua.AnonymousIdentityToken])
+    server.set_identity_tokens(
+        [ua.X509IdentityToken] if only else [ua.UserNameIdentityToken, ua.AnonymousIdentityToken]
+    )
     if trusted_clients:
 
         async def check(certificate, application):
@@ -126,6 +137,10 @@ def revise(server, at_least):
 async def add(server, index, name, value, kind):
     node = ua.NodeId(name, index)
     return await server.nodes.objects.add_variable(node, ua.QualifiedName(name, index), value, kind)
+
+
+async def nothing(*_):
+    return False
 
 
 async def obey(server, index, line):
@@ -159,6 +174,10 @@ async def obey(server, index, line):
         return ""
     if "services" in order:
         return ",".join(sorted(SERVICES))
+    if "mute" in order:
+        for subscription in server.iserver.subscription_service.subscriptions.values():
+            subscription.publish_results = nothing
+        return ""
     if "skip_sequence" in order:
         for subscription in server.iserver.subscription_service.subscriptions.values():
             subscription._notification_seq += 1
@@ -174,17 +193,18 @@ async def main():
     arguments.add_argument("--pki", type=Path)
     arguments.add_argument("--trust-clients")
     arguments.add_argument("--min-publish", type=float)
+    arguments.add_argument("--user-cert", type=Path)
     wanted = arguments.parse_args()
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
 
     note_services()
-    server = Server(user_manager=Users())
+    server = Server(user_manager=Users(wanted.user_cert))
     await server.init()
     port = wanted.port or free_port()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/plumbline/")
     await server.set_application_uri(APPLICATION)
     if wanted.security == "secured":
-        await secured(server, wanted.pki, wanted.trust_clients)
+        await secured(server, wanted.pki, wanted.trust_clients, wanted.user_cert)
     else:
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     if wanted.min_publish:

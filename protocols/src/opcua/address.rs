@@ -53,6 +53,23 @@ impl NodeAddress {
         Some(NodeId::new(index, self.identifier.clone()))
     }
 
+    /// The server's own clock, which every server has (`i=2258`).
+    pub(super) fn server_time() -> Self {
+        Self { namespace: None, identifier: Identifier::Numeric(2258) }
+    }
+
+    /// The address of a node id of a session whose server has these namespaces, or none if its index is not
+    /// among them or its identifier is empty.
+    pub fn of(node: &NodeId, namespaces: &[String]) -> Option<Self> {
+        let namespace = match node.namespace {
+            0 => None,
+            index => Some(namespaces.get(usize::from(index)).filter(|uri| !uri.is_empty())?.clone()),
+        };
+        let address = Self { namespace, identifier: node.identifier.clone() };
+        // Whatever is printed can be read again; an empty text could not.
+        (address.to_string().parse().as_ref() == Ok(&address)).then_some(address)
+    }
+
     /// The namespace's URI; none is the namespace of OPC UA itself.
     pub fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()
@@ -160,6 +177,17 @@ mod tests {
         assert_eq!(address.resolve(&before), Some(NodeId::new(2, "Speed")));
         assert_eq!(address.resolve(&after), Some(NodeId::new(3, "Speed")));
         assert_eq!(address.resolve(&array(&["http://opcfoundation.org/UA/"])), None);
+    }
+
+    #[test]
+    fn a_node_of_a_session_is_named_by_uri_or_not_at_all() {
+        let namespaces = ["http://opcfoundation.org/UA/".to_owned(), "urn:cnc".to_owned(), String::new()];
+        let named = |index, id: &str| {
+            NodeAddress::of(&NodeId::new(index, id), &namespaces).map(|address| address.to_string())
+        };
+        assert_eq!(named(1, "主轴;x").as_deref(), Some("nsu=urn:cnc;s=主轴;x"));
+        assert_eq!(named(0, "a").as_deref(), Some("s=a"));
+        assert_eq!((named(2, "a"), named(3, "a"), named(1, "")), (None, None, None));
     }
 
     proptest! {

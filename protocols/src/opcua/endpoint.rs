@@ -9,11 +9,10 @@ use opcua::client::{ClientConfig, SessionBuilder};
 use opcua::core::ResponseMessage;
 use opcua::crypto::{CertificateStore, SecurityPolicy};
 use opcua::sync::RwLock;
-use opcua::types::{
-    DateTime, EndpointDescription, Error, GetEndpointsRequest, RequestHeader, StatusCode, UserTokenType,
-};
+use opcua::types::{DateTime, EndpointDescription, Error, GetEndpointsRequest, RequestHeader, StatusCode};
 
 use super::settings::{Security, Settings};
+use super::user::User;
 use crate::LinkError;
 
 /// The endpoint with exactly the configured security; anything else would be a downgrade.
@@ -31,7 +30,7 @@ pub(super) fn choose(
         advice,
     };
     let words: BTreeSet<String> = offered.iter().map(|endpoint| security(endpoint).word()).collect();
-    let mut fitting: Vec<EndpointDescription> = offered
+    let fitting: Vec<EndpointDescription> = offered
         .into_iter()
         .filter(|endpoint| endpoint.endpoint_url.as_ref().starts_with("opc.tcp://"))
         .filter(|endpoint| security(endpoint) == settings.security)
@@ -46,27 +45,54 @@ pub(super) fn choose(
             "set `security` to one of these, or enable the configured one on the server".to_owned(),
         ));
     }
-    let wanted = if settings.user.is_some() { UserTokenType::UserName } else { UserTokenType::Anonymous };
-    fitting.retain(|endpoint| {
-        endpoint
-            .user_identity_tokens
-            .as_ref()
-            .is_some_and(|tokens| tokens.iter().any(|t| t.token_type == wanted))
-    });
-    let Some(mut endpoint) = fitting.into_iter().next() else {
-        return Err(match wanted {
-            UserTokenType::Anonymous => refused(
-                "it admits nobody without a user name".to_owned(),
-                "set `user` and `password_file`".to_owned(),
-            ),
-            _ => refused(
-                "it does not take user names at this endpoint".to_owned(),
-                "leave out `user` and `password_file`, or enable user names on the server".to_owned(),
-            ),
-        });
+    let Some(mut endpoint) = fitting.into_iter().find_map(|endpoint| admitting(settings, endpoint)) else {
+        let (detail, advice) = not_admitted(&settings.user);
+        return Err(refused(detail.to_owned(), advice.to_owned()));
     };
     endpoint.endpoint_url = settings.address.with_path_of(endpoint.endpoint_url.as_ref()).into();
     Ok(endpoint)
+}
+
+/// The endpoint with only those ways to introduce a user that fit ours, or none if there is no such way.
+///
+/// A way without a policy of its own takes that of the channel (OPC 10000-4 7.42); the stack would then not sign
+/// with the user's certificate at all, so the policy is written out for it.
+fn admitting(settings: &Settings, mut endpoint: EndpointDescription) -> Option<EndpointDescription> {
+    let channel = endpoint.security_policy_uri.clone();
+    let certified = matches!(settings.user, User::Certificate(..));
+    let tokens = endpoint.user_identity_tokens.get_or_insert_default();
+    tokens.retain(|token| token.token_type == settings.user.token_type());
+    for token in tokens.iter_mut().filter(|token| certified && token.security_policy_uri.is_empty()) {
+        token.security_policy_uri = channel.clone();
+    }
+    tokens.retain(|token| {
+        let uri = token.security_policy_uri.as_ref();
+        uri.is_empty()
+            || match quietly(|| SecurityPolicy::from_uri(uri)) {
+                // SHA-1: neither a password nor a signature is entrusted to the first two.
+                SecurityPolicy::Basic128Rsa15 | SecurityPolicy::Basic256 | SecurityPolicy::Unknown => false,
+                SecurityPolicy::None => !certified,
+                _ => true,
+            }
+    });
+    (!tokens.is_empty()).then_some(endpoint)
+}
+
+fn not_admitted(user: &User) -> (&'static str, &'static str) {
+    match user {
+        User::Anonymous => (
+            "it admits nobody without a user",
+            "set `user` and `password_file`, or `user_cert_file` and `user_key_file`",
+        ),
+        User::Name(..) => (
+            "it does not take user names at this endpoint, or only in a withdrawn way (Basic128Rsa15, Basic256)",
+            "leave out `user` and `password_file`, or enable user names on the server",
+        ),
+        User::Certificate(..) => (
+            "it does not take user certificates at this endpoint, or only in a withdrawn way (Basic128Rsa15, Basic256)",
+            "use `user` and `password_file` instead of `user_cert_file`, or enable certificates of users on the server",
+        ),
+    }
 }
 
 /// `GetEndpoints` over an open channel of its own.

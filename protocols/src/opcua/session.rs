@@ -9,20 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use observation::{Clock, Observation, Reason};
-use opcua::client::{ClientBuilder, ClientConfig, IdentityToken, Session, SessionBuilder};
+use opcua::client::{ClientBuilder, ClientConfig, Session, SessionBuilder};
 use opcua::crypto::CertificateStore;
 use opcua::sync::RwLock;
 use opcua::types::{
     AttributeId, EndpointDescription, Error, MonitoredItemCreateRequest, MonitoringMode,
     MonitoringParameters, NodeId, ReadValueId, StatusCode, TimestampsToReturn, VariableId, Variant,
 };
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::endpoint::{choose, get_endpoints, quietly};
 use super::feed::{self, Fault, Feed, Heard, Sequence, Tally};
 use super::life::Life;
-use super::plan::{Plan, Revision};
+use super::plan::{Plan, Revision, plan};
 use super::settings::{PointConfig, Security, Settings};
 use super::source::Subscribed;
 use super::status::{self, Stage};
@@ -59,19 +59,59 @@ struct Live {
     open: CancellationToken,
 }
 
+/// A session that stands, with the URIs of its namespaces. Dropping it closes it on the server.
+pub(super) struct Reached {
+    pub session: Arc<Session>,
+    pub namespaces: Vec<String>,
+    fault: Arc<Fault>,
+    raised: watch::Receiver<Option<LinkError>>,
+    open: CancellationToken,
+    guard: DropGuard,
+}
+
+impl Reached {
+    /// Waits until the server knows that the session is over, or for as long as that may take. A server has few.
+    pub(super) async fn close(self) {
+        let Self { fault, mut raised, guard, .. } = self;
+        drop((guard, fault));
+        // The session's task holds the other end until it is done.
+        while raised.changed().await.is_ok() {}
+    }
+}
+
 impl Opening {
-    pub(super) async fn open(self) -> Result<Subscribed, LinkError> {
+    /// For asking a server about itself; nothing will be subscribed.
+    pub(super) fn without_points(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            plan: Arc::new(plan(&settings, &[])),
+            settings: Arc::new(settings),
+            points: Arc::default(),
+            tally: Arc::default(),
+            clock,
+        }
+    }
+
+    /// The server's endpoint that fits the link.
+    pub(super) async fn endpoint(&self) -> Result<EndpointDescription, LinkError> {
+        choose(&self.settings, self.endpoints(&self.config()).await?)
+    }
+
+    /// Opens a session and reads its namespaces.
+    pub(super) async fn reach(&self) -> Result<Reached, LinkError> {
         let own = self.own_certificate().await?;
-        let config = self.config();
-        let endpoints = self.endpoints(&config).await?;
-        let endpoint = choose(&self.settings, endpoints)?;
+        let endpoint = self.endpoint().await?;
         self.check_trust(&endpoint)?;
         let (fault, raised) = Fault::new();
         let open = CancellationToken::new();
         let guard = open.clone().drop_guard();
-        let session = self.session(&config, endpoint, own.as_ref(), &fault, &open).await?;
+        let session = self.session(&self.config(), endpoint, own.as_ref(), &fault, &open).await?;
+        let namespaces = self.namespaces(&session).await?;
+        Ok(Reached { session, namespaces, fault, raised, open, guard })
+    }
+
+    pub(super) async fn open(self) -> Result<Subscribed, LinkError> {
+        let Reached { session, namespaces, fault, raised, open, guard } = self.reach().await?;
         let live = Live { session, fault, open };
-        let namespaces = self.namespaces(&live.session).await?;
         let (heard, receiver) = mpsc::channel(feed::WAITING);
         let subscription = self.subscribe(&live, heard).await?;
         let everything: Vec<usize> = (0..self.points.len()).collect();
@@ -185,15 +225,11 @@ impl Opening {
         open: &CancellationToken,
     ) -> Result<Arc<Session>, LinkError> {
         let doing = "opening a session";
-        let identity = match &self.settings.user {
-            None => IdentityToken::Anonymous,
-            Some((user, password)) => IdentityToken::UserName(user.clone(), password.clone()),
-        };
         let failed = |error: &Error| self.error(Stage::Talking, doing, error, own);
         let (session, events) = quietly(|| {
             SessionBuilder::new(config)
                 .connect_to_endpoint_directly(endpoint)?
-                .user_identity_token(identity)
+                .user_identity_token(self.settings.user.token())
                 .build(self.store())
         })
         .map_err(|error| failed(&error))?;
@@ -397,6 +433,11 @@ impl Opening {
             Ok(answer) => answer.map_err(|error| self.error(Stage::Talking, doing, &error, None)),
             Err(_) => Err(self.late(doing, limit)),
         }
+    }
+
+    /// An error of an open session.
+    pub(super) fn talking(&self, doing: &str, error: &Error) -> LinkError {
+        self.error(Stage::Talking, doing, error, None)
     }
 
     fn late(&self, doing: &str, limit: Duration) -> LinkError {

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use observation::{Decimal, PointId};
-use opcua::client::Password;
 use opcua::crypto::SecurityPolicy;
 use opcua::types::MessageSecurityMode;
 use serde_json::Value;
 
 use super::address::NodeAddress;
+use super::user::{self, User};
 use crate::LinkConfigError;
 use crate::fields::Fields;
 
@@ -19,6 +19,8 @@ pub const SETTINGS: &[&str] = &[
     "security",
     "user",
     "password_file",
+    "user_cert_file",
+    "user_key_file",
     "pki_dir",
     "application_uri",
     "check_hostname",
@@ -51,8 +53,8 @@ pub struct Settings {
     pub address: ServerAddress,
     /// How messages are protected.
     pub security: Security,
-    /// User name and password; none is anonymous.
-    pub user: Option<(String, Password)>,
+    /// Who asks.
+    pub user: User,
     /// Folder of certificates: `own/`, `private/`, `trusted/`, `rejected/`.
     pub pki_dir: PathBuf,
     /// The URI in the agent's own certificate.
@@ -168,7 +170,7 @@ impl Settings {
         let mut fields = Fields::new(None, table, SETTINGS);
         let address = read_address(&mut fields);
         let security = read_security(&mut fields);
-        let user = read_user(&mut fields, security);
+        let user = user::read(&mut fields, security);
         let publish = fields.duration("publish", PUBLISH, MS_10..=HOUR);
         let settings = Self {
             user,
@@ -240,25 +242,6 @@ fn read_security(fields: &mut Fields<'_>) -> Option<Security> {
     fields.word("security", Security::WORDS)
 }
 
-fn read_user(fields: &mut Fields<'_>, security: Option<Security>) -> Option<(String, Password)> {
-    match (fields.has("user"), fields.has("password_file")) {
-        (false, false) => return None,
-        (true, false) => fields.refuse("password_file", "is missing; put the password of `user` into a file"),
-        (false, true) => fields.refuse("user", "is missing; whose password is in `password_file`?"),
-        (true, true) => {}
-    }
-    if security == Some(Security::NONE) {
-        fields.refuse(
-            "user",
-            "with security = \"none\" the password would cross the network without protection; \
-             write security = \"Basic256Sha256/SignAndEncrypt\", or leave `user` out",
-        );
-    }
-    let user = fields.text("user").map(str::to_owned);
-    let password = fields.secret_file("password_file").map(Password);
-    user.zip(password)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,7 +267,9 @@ mod tests {
         assert_eq!((settings.address.host.as_str(), settings.address.port), ("192.0.2.21", 4840));
         assert_eq!(settings.security, Security::NONE);
         assert_eq!(settings.publish, Duration::from_millis(500));
-        assert!(settings.check_hostname && settings.check_validity && settings.user.is_none());
+        assert!(
+            settings.check_hostname && settings.check_validity && matches!(settings.user, User::Anonymous)
+        );
     }
 
     #[test]
@@ -328,7 +313,7 @@ mod tests {
         let table = |security: &str| json!({"address": "opc.tcp://x", "security": security, "user": "u", "password_file": secret});
         mistakes(&table("none"), &[("user", "without protection")]);
         let settings = Settings::read(&table("Aes256_Sha256_RsaPss/SignAndEncrypt")).unwrap();
-        assert_eq!(settings.user.as_ref().map(|(_, password)| password.0.as_str()), Some("pass"));
+        assert!(matches!(&settings.user, User::Name(_, password) if password.0 == "pass"));
         assert!(!format!("{settings:?}").contains("pass\""), "the password is not printed");
     }
 

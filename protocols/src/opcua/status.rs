@@ -12,16 +12,19 @@ use crate::LinkError;
 
 /// How advice names the certificate the server sees.
 const OWN: &str = "this agent's certificate";
+const USER: &str = "check `user` and the content of `password_file`; a user with a certificate (`user_cert_file`) \
+                    must be among the server's trusted users";
 
 /// Codes with which a server or this program refuses a session, and the next step for each.
 const REFUSALS: &[(StatusCode, &str)] = &[
     (
         StatusCode::BadUserAccessDenied,
-        "check that `user` is set and may read on the server, and the content of `password_file`",
+        "check that the user may read on the server, and the content of `password_file`; a user with a certificate \
+         (`user_cert_file`) must be among the server's trusted users",
     ),
-    (StatusCode::BadIdentityTokenInvalid, "check `user` and the content of `password_file`"),
-    (StatusCode::BadIdentityTokenRejected, "check `user` and the content of `password_file`"),
-    (StatusCode::BadUserSignatureInvalid, "check `user` and the content of `password_file`"),
+    (StatusCode::BadIdentityTokenInvalid, USER),
+    (StatusCode::BadIdentityTokenRejected, USER),
+    (StatusCode::BadUserSignatureInvalid, USER),
     (
         StatusCode::BadIdentityChangeNotSupported,
         "have the server accept this user from the start of a session",

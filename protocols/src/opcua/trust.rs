@@ -7,6 +7,7 @@
 //! <pki_dir>/rejected/<SHA-1>.der     servers' certificates seen but not trusted
 //! ```
 //! Trust is that very certificate, byte by byte; there is no "trust on first use" and no certificate authority.
+//! The step from `rejected/` to `trusted/` is [`super::accept`]'s.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -85,6 +86,8 @@ pub enum OwnCertificateError {
 pub(super) struct Distrust {
     pub detail: String,
     pub advice: String,
+    /// Nothing is known to be wrong with it; nobody has trusted it yet.
+    pub only_unknown: bool,
 }
 
 /// Finds this agent's certificate, or makes one if there is none. It takes seconds the first time.
@@ -115,9 +118,8 @@ fn make(pki_dir: &Path, uri: &str, certificate: &Path, key: &Path) -> Result<(),
         let path = path.to_owned();
         move |source| OwnCertificateError::File { path, source }
     };
-    fs::create_dir_all(pki_dir).map_err(file(pki_dir))?;
-    for folder in [certificate.parent(), key.parent()].into_iter().flatten() {
-        fs::create_dir_all(folder).map_err(file(folder))?;
+    for folder in [Some(pki_dir), certificate.parent(), key.parent()].into_iter().flatten() {
+        folder_like_its_parent(folder).map_err(file(folder))?;
     }
     key.parent().map_or(Ok(()), |folder| only_owner(folder, 0o700)).map_err(file(key))?;
     let scratch = pki_dir.join(format!(".making-{}", std::process::id()));
@@ -151,11 +153,40 @@ fn description(application_uri: &str) -> X509Data {
 }
 
 /// Moves a file to its place, on disk before and after.
-fn durable(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn durable(from: &Path, to: &Path) -> io::Result<()> {
     fs::File::open(from)?.sync_all()?;
     fs::rename(from, to)?;
+    like_its_folder(to);
     to.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
 }
+
+pub(super) fn folder_like_its_parent(folder: &Path) -> io::Result<()> {
+    if !folder.is_dir() {
+        fs::create_dir_all(folder)?;
+        like_its_folder(folder);
+    }
+    Ok(())
+}
+
+fn write_like_its_folder(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::write(path, bytes)?;
+    like_its_folder(path);
+    Ok(())
+}
+
+/// What root makes by a command belongs to the agent's user, as the folder does; nobody but root can do this,
+/// and nobody else needs it.
+#[cfg(unix)]
+fn like_its_folder(path: &Path) {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if let Some(Ok(folder)) = path.parent().map(fs::metadata) {
+        // For everybody but root it is refused, and right already.
+        let _ = chown(path, Some(folder.uid()), Some(folder.gid()));
+    }
+}
+
+#[cfg(not(unix))]
+fn like_its_folder(_path: &Path) {}
 
 #[cfg(unix)]
 fn only_owner(path: &Path, mode: u32) -> io::Result<()> {
@@ -179,6 +210,7 @@ pub(super) fn check_server(
     let certificate = X509::from_byte_string(certificate).map_err(|_| Distrust {
         detail: "the server shows no certificate that can be read".to_owned(),
         advice: "have the server make or be given a single X.509 certificate".to_owned(),
+        only_unknown: false,
     })?;
     pinned(settings, &certificate)?;
     named(settings, &certificate, server_uri)?;
@@ -194,6 +226,7 @@ pub(super) fn check_server(
             advice: "check this machine's clock, have the server make a new certificate, or set \
                      check_validity = false for this link; the certificate stays pinned"
                 .to_owned(),
+            only_unknown: false,
         });
     }
     Ok(())
@@ -207,9 +240,10 @@ fn pinned(settings: &Settings, certificate: &X509) -> Result<(), Distrust> {
     let unwritable = |path: &Path, error: &io::Error| Distrust {
         detail: format!("cannot use {}: {error}", path.display()),
         advice: "make `pki_dir` a folder this program may write to".to_owned(),
+        only_unknown: false,
     };
     for folder in [&trusted, &store.rejected_certs_dir()] {
-        fs::create_dir_all(folder).map_err(|e| unwritable(folder, &e))?;
+        folder_like_its_parent(folder).map_err(|e| unwritable(folder, &e))?;
     }
     let der = certificate.to_der().unwrap_or_default();
     if lies_in(&trusted, &der) {
@@ -224,20 +258,21 @@ fn pinned(settings: &Settings, certificate: &X509) -> Result<(), Distrust> {
         return if again.exists() {
             Ok(())
         } else {
-            fs::write(&again, der).map_err(|e| unwritable(&again, &e))
+            write_like_its_folder(&again, &der).map_err(|e| unwritable(&again, &e))
         };
     }
-    fs::write(&rejected, der).map_err(|e| unwritable(&rejected, &e))?;
+    write_like_its_folder(&rejected, &der).map_err(|e| unwritable(&rejected, &e))?;
     Err(Distrust {
         detail: format!(
             "its certificate is not trusted yet: {:?}, SHA-256 {fingerprint}, SHA-1 {thumbprint}",
             certificate.subject_name()
         ),
         advice: format!(
-            "compare the fingerprint with what the server itself shows, then trust it with: mv {} {}",
-            quoted(&rejected),
-            quoted(&trusted)
+            "compare the fingerprint with what the server itself shows, then trust it with: \
+             plumbline-agent trust --pki {} {fingerprint}",
+            quoted(&settings.pki_dir),
         ),
+        only_unknown: true,
     })
 }
 
@@ -271,10 +306,11 @@ fn named(settings: &Settings, certificate: &X509, server_uri: &str) -> Result<()
             "have the server make a certificate with its network names, or set check_hostname = false for \
                  this link; the certificate stays pinned"
                 .to_owned(),
+        only_unknown: false,
     })
 }
 
-fn prints(certificate: &X509) -> (String, String) {
+pub(super) fn prints(certificate: &X509) -> (String, String) {
     let der = certificate.to_der().unwrap_or_default();
     let mut fingerprint = String::with_capacity(95);
     for (n, byte) in Sha256::digest(&der).iter().enumerate() {
@@ -286,7 +322,7 @@ fn prints(certificate: &X509) -> (String, String) {
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = text.chars().all(|c| c.is_alphanumeric() || "/._-+".contains(c));
     if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
@@ -370,7 +406,12 @@ mod tests {
         let distrust = check().unwrap_err();
         assert!(distrust.detail.contains("SHA-256 "), "{distrust:?}");
         let command = distrust.advice.split("with: ").nth(1).unwrap();
-        assert!(std::process::Command::new("sh").args(["-c", command]).status().unwrap().success());
+        let words: Vec<&str> = command.split(' ').collect();
+        let ["plumbline-agent", "trust", "--pki", folder, fingerprint] = words[..] else {
+            panic!("{command}")
+        };
+        assert!(distrust.detail.contains(fingerprint));
+        super::super::accept::accept(Path::new(folder), fingerprint).unwrap();
         assert_eq!(check(), Ok(()));
         assert_eq!(check(), Ok(()), "and stays trusted");
         assert!(lies_in(&pki.path().join("trusted"), &der));

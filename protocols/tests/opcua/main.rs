@@ -1,4 +1,4 @@
-//! OPC UA against a server of foreign make (asyncua, `tests/peers/opcua_peer.py`) on real sockets.
+//! OPC UA against servers of foreign make (asyncua and node-opcua, `tests/peers/`) on real sockets.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,6 +6,8 @@
     reason = "a step of a test that fails is the failure of the test"
 )]
 
+mod browse;
+mod node;
 mod peer;
 mod restart;
 mod security;

@@ -1,6 +1,6 @@
 //! The foreign server as a child process, steered by lines of JSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -38,12 +38,36 @@ fn python() -> PathBuf {
     python
 }
 
+/// Where `tests/run` has npm put node-opcua.
+fn node_modules() -> PathBuf {
+    let folder = repository().join("target/peers/node");
+    assert!(
+        folder.join("node_modules/node-opcua-server").exists(),
+        "there is no node-opcua in {}; run tests/run once, which says what it needs",
+        folder.display()
+    );
+    folder
+}
+
 impl Peer {
     /// Starts a server with these arguments and waits until it listens.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(python())
-            .arg(repository().join("tests/peers/opcua_peer.py"))
-            .args(arguments)
+        let mut command = Command::new(python());
+        command.arg(repository().join("tests/peers/opcua_peer.py")).args(arguments);
+        Self::launch(command).await
+    }
+
+    /// Starts node-opcua; it keeps its certificates in this folder.
+    pub(crate) async fn node(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new("node");
+        command.arg(repository().join("tests/peers/node_opcua_peer.js"));
+        // The library makes a folder in its user's home as well.
+        command.arg(node_modules()).arg(folder).args(arguments).env("HOME", folder);
+        Self::launch(command).await
+    }
+
+    async fn launch(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -52,6 +52,24 @@ async fn pain_11_a_server_that_hangs_is_noticed_by_its_silence() {
     after.until("data flows again", |w| w.value(0).as_deref() == Some("8")).await;
 }
 
+#[tokio::test]
+async fn pain_11_a_server_that_answers_reads_but_publishes_nothing_is_noticed_by_the_watchdog() {
+    let mut peer = Peer::start(&[]).await;
+    let link = link(&peer.address(), &json!({"publish": "100ms"}), &["Status", "Power"]);
+    let mut watched = Watched::open(&link).await;
+    watched.until("both values", |w| w.last(0).is_some() && w.last(1).is_some()).await;
+    peer.tell(json!({"mute": true})).await;
+    peer.set("Status", json!(2)).await;
+    let error = watched.end().await;
+    assert!(matches!(error, LinkError::Timeout { waited_ms: 3000, .. }), "{error}");
+    for point in [0, 1] {
+        assert_eq!(watched.qualities(point), [Quality::Good, Quality::Bad(Reason::Timeout)]);
+    }
+    drop(watched);
+    let mut after = Watched::open(&link).await;
+    after.until("the value of now", |w| w.value(0).as_deref() == Some("2")).await;
+}
+
 /// A relay whose connections can be cut.
 struct Relay {
     port: u16,

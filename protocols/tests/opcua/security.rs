@@ -4,12 +4,12 @@ use std::path::Path;
 
 use observation::Quality;
 use protocols::LinkError;
-use protocols::opcua::OpcUaLink;
+use protocols::opcua::{OpcUaLink, Security, Settings, Shown, accept, own_certificate, shown};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::peer::Peer;
-use crate::watch::{Watched, link};
+use crate::watch::{Watched, clock, link};
 
 const BEST: &str = "Basic256Sha256/SignAndEncrypt";
 
@@ -51,13 +51,19 @@ impl Folders {
     }
 }
 
-async fn refusal(link: &OpcUaLink) -> String {
+/// A user's certificate and key, as keys of a link.
+pub(crate) fn user_keys(folder: &Path) -> Value {
+    let certificate = own_certificate(folder, "urn:somebody").unwrap().path;
+    json!({"user_cert_file": certificate, "user_key_file": folder.join("private/private.pem")})
+}
+
+pub(crate) async fn refusal(link: &OpcUaLink) -> String {
     let error = Watched::try_open(link).await.err().expect("a refusal");
     assert!(matches!(error, LinkError::Refused { .. }), "{error:?}");
     error.to_string()
 }
 
-async fn delivers(link: &OpcUaLink) {
+pub(crate) async fn delivers(link: &OpcUaLink) {
     let mut watched = Watched::open(link).await;
     watched.until("the first value", |w| w.last(0).is_some()).await;
     assert_eq!(watched.qualities(0), [Quality::Good]);
@@ -75,7 +81,11 @@ async fn pain_22_an_untrusted_server_is_refused_and_one_printed_command_later_de
     assert_eq!(first, second, "nothing is trusted by trying again");
 
     let command = first.split("trust it with: ").nth(1).unwrap();
-    assert!(std::process::Command::new("sh").args(["-c", command]).status().unwrap().success());
+    let words: Vec<&str> = command.split(' ').collect();
+    let ["plumbline-agent", "trust", "--pki", pki, fingerprint] = words[..] else { panic!("{command}") };
+    accept(Path::new(pki), &fingerprint.replace('3', "4")).unwrap_err();
+    refusal(&link).await;
+    accept(Path::new(pki), fingerprint).unwrap();
     delivers(&link).await;
     delivers(&link).await;
     assert_eq!(std::fs::read(folders.path("agent/own/cert.der")).unwrap(), own, "made once");
@@ -101,9 +111,7 @@ async fn every_policy_the_configuration_knows_delivers() {
     let folders = Folders::new();
     let peer = folders.secured_peer(&[]).await;
     folders.trust_server();
-    for security in
-        ["Basic256Sha256/Sign", "Aes128_Sha256_RsaOaep/SignAndEncrypt", "Aes256_Sha256_RsaPss/SignAndEncrypt"]
-    {
+    for (security, _) in Security::WORDS.iter().filter(|(word, _)| *word != "none") {
         delivers(&link(&peer.address(), &folders.keys(security), &["Total"])).await;
     }
 }
@@ -150,4 +158,56 @@ async fn a_certificate_without_the_address_is_refused_unless_the_link_says_other
     std::fs::remove_dir_all(Path::new(&folders.path("agent")).join("trusted")).unwrap();
     let error = refusal(&link(&address, &keys, &["Status"])).await;
     assert!(error.contains("not trusted yet"), "without the name check it is still pinned: {error}");
+}
+
+#[tokio::test]
+async fn a_user_with_a_certificate_is_admitted_under_every_policy_and_another_one_is_not() {
+    let folders = Folders::new();
+    let mut keys = user_keys(&folders.dir.path().join("user"));
+    let user = keys["user_cert_file"].as_str().unwrap().to_owned();
+    let peer = folders.secured_peer(&["--user-cert", &user]).await;
+    folders.trust_server();
+    keys["pki_dir"] = json!(folders.path("agent"));
+    for (security, _) in Security::WORDS.iter().filter(|(word, _)| *word != "none") {
+        keys["security"] = json!(security);
+        delivers(&link(&peer.address(), &keys, &["Total"])).await;
+    }
+    let mut strange = user_keys(&folders.dir.path().join("stranger"));
+    (strange["security"], strange["pki_dir"]) = (json!(BEST), json!(folders.path("agent")));
+    let error = refusal(&link(&peer.address(), &strange, &["Total"])).await;
+    assert!(error.contains("BadUserAccessDenied") && error.contains("user_cert_file"), "{error}");
+    let error = refusal(&link(&peer.address(), &folders.keys(BEST), &["Total"])).await;
+    assert!(error.contains("does not take user names"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_without_certificates_of_users_says_so_before_anything_is_signed() {
+    let folders = Folders::new();
+    let peer = folders.secured_peer(&[]).await;
+    folders.trust_server();
+    let mut keys = user_keys(&folders.dir.path().join("user"));
+    (keys["security"], keys["pki_dir"]) = (json!(BEST), json!(folders.path("agent")));
+    let error = refusal(&link(&peer.address(), &keys, &["Total"])).await;
+    assert!(error.contains("does not take user certificates at this endpoint"), "{error}");
+    assert!(error.contains("use `user` and `password_file` instead"), "{error}");
+}
+
+#[tokio::test]
+async fn pain_22_a_certificate_is_shown_to_be_compared_without_making_one_or_opening_a_session() {
+    let folders = Folders::new();
+    let mut peer = folders.secured_peer(&[]).await;
+    let mut table = folders.keys(BEST);
+    table["address"] = json!(peer.address());
+    let look = || shown(Settings::read(&table).unwrap(), clock());
+    let Shown::Untrusted(certificate) = look().await.unwrap() else { panic!("nobody has trusted it") };
+    assert!(!Path::new(&folders.path("agent/own")).exists(), "no certificate of our own was made");
+    accept(Path::new(&folders.path("agent")), &certificate.fingerprint).unwrap();
+    assert_eq!(look().await.unwrap(), Shown::Trusted(certificate.clone()));
+    let asked = peer.tell(json!({"services": true})).await;
+    assert!(!asked.contains("CreateSession"), "{asked}");
+
+    table["address"] = json!(format!("opc.tcp://localhost:{}", peer.port));
+    let look = shown(Settings::read(&table).unwrap(), clock()).await.unwrap();
+    let Shown::Unfit(_, why) = look else { panic!("{look:?}") };
+    assert!(why.contains("does not name the host"), "{why}");
 }
