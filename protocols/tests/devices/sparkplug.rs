@@ -69,7 +69,7 @@ fn int(name: &str, alias: u64, value: i64) -> Value {
 fn link(port: u16, version: u8, settings: &Value, points: &[Value]) -> Box<dyn Link> {
     let mut table = json!({
         "address": format!("mqtt://127.0.0.1:{port}"), "version": version, "client_id": "plumbline",
-        "group": "Plant", "keep_alive": "1s", "timeout": "10s",
+        "group": "Plant", "keep_alive": "20s", "timeout": "20s",
     });
     table.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
     let birth = json!({"metric": "birth"});
@@ -368,7 +368,7 @@ async fn gap_and_birth(source: &mut dyn Source, edge: &mut Edge, birth: &[Value]
 #[tokio::test]
 async fn silence_is_confirmed_by_the_broker_alone() {
     let broker = Mosquitto::start(OPEN).await;
-    let mut source = connect(two_points(broker.port, &json!({})).as_ref()).await;
+    let mut source = connect(two_points(broker.port, &json!({"keep_alive": "2s"})).as_ref()).await;
     observed(source.as_mut()).await;
     for _ in 0..2 {
         let batch = next(source.as_mut()).await.unwrap();
