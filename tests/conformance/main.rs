@@ -20,6 +20,7 @@ mod cases;
 mod judge;
 mod liars;
 mod modbus;
+mod modbus_rtu;
 mod mqtt;
 mod opcua;
 mod owner;
@@ -75,6 +76,7 @@ macro_rules! conformance {
 
 conformance! {
     modbus_tcp: crate::modbus::ModbusTcp,
+    modbus_rtu_over_tcp: crate::modbus_rtu::RtuOverTcp,
     opc_ua: crate::opcua::OpcUa,
     mqtt_3: crate::mqtt::Mqtt<4>,
     mqtt_5: crate::mqtt::Mqtt<5>,

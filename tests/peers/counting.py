@@ -2,10 +2,11 @@
 
 Usage: counting.py PLAN.json
 
-PLAN.json: {"over": "modbus" | "opcua" | "mqtt" | "sparkplug", "log": "offered.jsonl", "from": 1, "every_ms": 50, "port": 0}
+PLAN.json: {"over": "modbus" | "modbus_rtu" | "opcua" | "mqtt" | "sparkplug", "log": "offered.jsonl", "from": 1, "every_ms": 50, "port": 0}
 
 It has two points that share one counter, so that no number is ever offered twice or by both:
-    modbus  (pymodbus)   units 1 and 2, holding 0-1 as u32, high word first; every read is given the next count
+    modbus  (pymodbus)   units 1 and 2, holding 0-1 as u32, high word first; every read is given the next count;
+                         modbus_rtu has RTU frames on the TCP connection
     opcua   (asyncua)    nsu=urn:plumbline:test:counting;s=Count0 and Count1, each counting on every `every_ms`
     mqtt    (paho-mqtt)  topics count/0 and count/1 as {"count": 7} with QoS 1, to the broker on `port`; while it has
                          no broker it offers nothing
@@ -43,7 +44,8 @@ async def until_input_ends():
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-async def modbus(_plan, counter):
+async def modbus(plan, counter):
+    from pymodbus.framer import FramerType
     from pymodbus.server import ModbusTcpServer
     from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -59,7 +61,8 @@ async def modbus(_plan, counter):
         none = [SimData(65535, values=0, datatype=DataType.REGISTERS)]
         return SimDevice(unit, simdata=(bits, bits, cells, none), action=read)
 
-    server = ModbusTcpServer([device(1), device(2)], address=("127.0.0.1", 0))
+    framer = FramerType.RTU if plan["over"] == "modbus_rtu" else FramerType.SOCKET
+    server = ModbusTcpServer([device(1), device(2)], framer=framer, address=("127.0.0.1", 0))
     await server.serve_forever(background=True)
     print("ready", server.transport.sockets[0].getsockname()[1], flush=True)
     await until_input_ends()
@@ -153,7 +156,7 @@ def main():
     if plan["over"] in ("mqtt", "sparkplug"):
         {"mqtt": mqtt, "sparkplug": sparkplug}[plan["over"]](plan, counter)
     else:
-        asyncio.run({"modbus": modbus, "opcua": opcua}[plan["over"]](plan, counter))
+        asyncio.run({"modbus": modbus, "modbus_rtu": modbus, "opcua": opcua}[plan["over"]](plan, counter))
 
 
 main()

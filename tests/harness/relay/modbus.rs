@@ -61,7 +61,7 @@ impl Frames for Rtu {
 }
 
 /// CRC-16 as in MODBUS over Serial Line V1.02, 6.2.2: polynomial 0xA001 reflected, starting with ones.
-fn crc(bytes: &[u8]) -> u16 {
+pub fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xA001 } else { crc >> 1 })
     })
