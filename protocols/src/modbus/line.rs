@@ -31,6 +31,8 @@ use crate::LinkError;
 
 /// However slow an answer was, the line is not listened to for longer.
 const MOST_SILENCE: Duration = Duration::from_mins(1);
+/// Converters that close unused connections mostly do so after half a minute or more.
+const UNUSED: Duration = Duration::from_secs(20);
 /// How long to wait before a locked port is tried again.
 const LOCKED: Duration = Duration::from_millis(20);
 /// A line that is not silent after so many times the wanted silence belongs to somebody else.
@@ -92,9 +94,12 @@ impl Line {
     async fn ready(&mut self) -> Result<(), LinkError> {
         if self.port.is_some() && self.doubt.is_none() {
             let silent_until = Moment::now() + self.settings.target.silence();
-            // A converter that closed the connection while nobody asked has done no harm.
-            if self.discard(silent_until).await.unwrap_or(false) {
-                self.doubt = Some(Moment::now());
+            match self.discard(silent_until).await {
+                Ok(false) => {}
+                Ok(true) => self.doubt = Some(Moment::now()),
+                // A converter may close a connection that nobody uses; it is opened again below.
+                Err(_) if self.asked.elapsed() >= UNUSED => {}
+                Err(error) => return Err(error),
             }
         }
         if self.port.is_none() {
