@@ -16,7 +16,7 @@ It prints `listening PATH` or `listening PORT`. Each line on standard input is a
     cut BYTES...                      of the next answers only so many bytes come
     say HEX                           these bytes come now
     hang up                           every connection of the converter is closed
-    requests                          print `requests N`, the number of questions on the line so far
+    requests [UNIT]                   print `requests N`, the number of questions on the line so far, or to one unit
 It ends with its standard input.
 """
 
@@ -58,12 +58,12 @@ class Line:
         self.device_side = device_side
         self.master_sides = set()
         self.late, self.flip, self.cut, self.mute = [], [], [], set()
-        self.questions = 0
+        self.questions = []
         self.due = 0.0
 
     def asked(self, data):
-        self.questions += 1
-        if data and data[0] in self.mute:
+        self.questions.append(data[0] if data else None)
+        if self.questions[-1] in self.mute:
             return
         os.write(self.device_side, data)
 
@@ -160,7 +160,8 @@ async def main():
             for writer in list(writers):
                 writer.close()
         elif command == "requests":
-            reply = f"requests {line.questions}"
+            asked = line.questions
+            reply = f"requests {asked.count(int(words[0])) if words else len(asked)}"
         print(reply, flush=True)
     await server.shutdown()
 

@@ -94,6 +94,8 @@ async fn pain_17_a_silent_unit_on_a_line_costs_the_others_a_poll_now_and_then() 
     for (unit, (good, _)) in units.iter().zip(&seen).filter(|(unit, _)| **unit != 7) {
         assert!(*good >= 25, "unit {unit} was read {good} times in 30 polls: {:?}", reader.errors);
     }
+    let asked = line.questions_to(7).await;
+    assert!(asked <= 8, "in thirty polls the silent unit was asked {asked} times");
     line.tell("unmute 7").await;
     reader.until(6, "good 100").await;
 }

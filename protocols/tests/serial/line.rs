@@ -47,8 +47,18 @@ impl Line {
         assert_eq!(self.script.tell(command).await, "ok", "{command}");
     }
 
+    /// How many questions there were on the line so far.
     pub(crate) async fn questions(&mut self) -> usize {
-        self.script.tell("requests").await.strip_prefix("requests ").unwrap().parse().unwrap()
+        self.counted("requests").await
+    }
+
+    /// How many of them to this unit.
+    pub(crate) async fn questions_to(&mut self, unit: u8) -> usize {
+        self.counted(&format!("requests {unit}")).await
+    }
+
+    async fn counted(&mut self, command: &str) -> usize {
+        self.script.tell(command).await.strip_prefix("requests ").unwrap().parse().unwrap()
     }
 
     pub(crate) fn link(&self, settings: &Value, points: &[Value]) -> Box<dyn Link> {
