@@ -1,10 +1,12 @@
 //! The command line: what can be asked of the program, and what each answer's exit code is.
 
+pub mod browse;
 pub mod check;
 pub mod init;
 pub mod probe;
 pub mod run;
 pub mod status;
+pub mod trust;
 
 use crate::configuration::Configuration;
 use clap::{Parser, Subcommand};
@@ -45,6 +47,10 @@ pub enum Command {
     },
     /// 试读 Modbus 设备，找出从站、寄存器、类型与字节序（只读） / Look into a Modbus device: units, registers, types, orders; only reads
     Probe(probe::Probe),
+    /// 浏览 OPC UA 服务器，找出变量并显示当前值（只读） / Look through an OPC UA server: variables with a live value; only reads
+    Browse(browse::Browse),
+    /// 核对指纹后信任 OPC UA 服务器的证书 / Trust an OPC UA server's certificate after comparing its fingerprint
+    Trust(trust::Trust),
     /// 查看运行状态 / Show how the running agent fares
     Status {
         /// 配置文件 / the configuration
@@ -103,6 +109,8 @@ pub fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Check { config } => check::check(&config),
         Command::Run { config } => run::run(load(&config)?),
         Command::Probe(wanted) => probe::probe(&wanted),
+        Command::Browse(wanted) => browse::browse(&wanted),
+        Command::Trust(wanted) => trust::trust(&wanted),
         Command::Status { config, json } => status::status(&load(&config)?, json),
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn read<'a>(sections: Vec<Section<'a>>, data_dir: &Path, beside: &Pat
 }
 
 /// The protocol's keys with paths made absolute, and with what belongs to the agent put in where it is not said.
-fn own_settings(section: &Section<'_>, keys: &[&str], data_dir: &Path, beside: &Path) -> Value {
+pub(super) fn own_settings(section: &Section<'_>, keys: &[&str], data_dir: &Path, beside: &Path) -> Value {
     let mut settings = Map::new();
     for key in keys {
         if let Some(node) = section.any(key) {
