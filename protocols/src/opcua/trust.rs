@@ -162,6 +162,9 @@ pub(super) fn durable(from: &Path, to: &Path) -> io::Result<()> {
 
 pub(super) fn folder_like_its_parent(folder: &Path) -> io::Result<()> {
     if !folder.is_dir() {
+        if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            folder_like_its_parent(parent)?;
+        }
         fs::create_dir_all(folder)?;
         like_its_folder(folder);
     }
@@ -415,6 +418,25 @@ mod tests {
         assert_eq!(check(), Ok(()));
         assert_eq!(check(), Ok(()), "and stays trusted");
         assert!(lies_in(&pki.path().join("trusted"), &der));
+    }
+
+    /// As root this gives the folder away first; as anybody else it says only what is so anyway.
+    #[cfg(unix)]
+    #[test]
+    fn what_a_command_of_root_makes_belongs_to_the_user_whose_folder_it_is() {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let (dir, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let _ = chown(dir.path(), Some(65_534), Some(65_534));
+        let owner = fs::metadata(dir.path()).unwrap().uid();
+        let pki = dir.path().join("pki");
+        let (certificate, _) = server(theirs.path());
+        check_server(&settings(&pki, "localhost", &[]), &certificate, "urn:server", now()).unwrap_err();
+        own_certificate(&pki, "urn:a").unwrap();
+        let mut open = vec![pki];
+        while let Some(path) = open.pop() {
+            assert_eq!(fs::metadata(&path).unwrap().uid(), owner, "{}", path.display());
+            open.extend(fs::read_dir(&path).into_iter().flatten().map(|entry| entry.unwrap().path()));
+        }
     }
 
     #[test]
