@@ -8,6 +8,7 @@
 //! kind 1   step       utc mono count input*   utc, mono: the end of the step
 //! kind 2   start after observations were lost; as kind 0, see [`Row::Resume`]
 //! kind 3   something the runtime has to say, as JSON: rare
+//! kind 4   the box was suspended until now; as kind 0, see [`Row::Suspended`]
 //! input  = head [link] mono [offset] observed?
 //!   head   bits 0–1 what (observed, alive, up, down) · 2 link follows · 3 offset follows
 //!          4 point follows (else the one after the last) · 5–7 form of the value
@@ -31,6 +32,9 @@ pub enum Row {
     /// Observations were lost from the end of the row before until now, because they could not be kept. To the
     /// engine it is a start; the time it finds missing is signed as lost, not as down.
     Resume(Boot),
+    /// The box was suspended from the end of the row before until now. To the engine it is a start; the time it finds
+    /// missing is signed as down.
+    Suspended(Boot),
     /// Something to be signed that the observations do not show, such as a loss.
     Said(What),
 }
@@ -49,6 +53,7 @@ pub fn encode(row: &Row, out: &mut Vec<u8>) {
     match row {
         Row::Record(Record::Boot(boot)) => encode_boot(0, boot, out),
         Row::Resume(boot) => encode_boot(2, boot, out),
+        Row::Suspended(boot) => encode_boot(4, boot, out),
         Row::Said(what) => {
             out.push(3);
             // Plain data without maps: writing it as JSON cannot fail.
@@ -76,6 +81,7 @@ pub fn decode(bytes: &[u8]) -> Result<Row, RowError> {
         0 => Row::Record(Record::Boot(read_boot(&mut r)?)),
         1 => Row::Record(read_step(&mut r)?),
         2 => Row::Resume(read_boot(&mut r)?),
+        4 => Row::Suspended(read_boot(&mut r)?),
         3 => {
             let text = r.take(bytes.len() - r.at)?;
             Row::Said(serde_json::from_slice(text).map_err(|_| r.wrong())?)
@@ -413,7 +419,8 @@ mod tests {
     fn starts_and_resumptions_are_kept_apart() {
         let boot = Boot { at: at(-5, 0), version: "0.1.0".into(), binary: [1; 32], configuration: [2; 32] };
         round_trip(&Row::Record(Record::Boot(boot.clone())));
-        round_trip(&Row::Resume(boot));
+        round_trip(&Row::Resume(boot.clone()));
+        round_trip(&Row::Suspended(boot));
         round_trip(&Row::Said(What::Loss { from: Utc(60_000), to: Utc(120_000) }));
         round_trip(&Row::Said(What::Note { text: "原始数据已删除".into() }));
     }

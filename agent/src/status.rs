@@ -16,6 +16,9 @@ pub struct Status {
     pub at_ms: i64,
     /// When the program started, UTC ms.
     pub started_ms: i64,
+    /// The configuration in force.
+    #[serde(default)]
+    pub configuration: ConfigurationStatus,
     /// The wall clock jumped implausibly; window time runs by the monotonic clock.
     pub clock_disbelieved: bool,
     /// Why nothing can be kept at the moment, if so.
@@ -30,6 +33,19 @@ pub struct Status {
     pub projects: Vec<ProjectStatus>,
     /// The store.
     pub store: StoreStatus,
+}
+
+/// The configuration in force, and what became of the last attempt to change it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigurationStatus {
+    /// Its hash, as events name it.
+    pub hash: String,
+    /// Since when, UTC ms.
+    pub since_ms: i64,
+    /// Why the file was refused when it was last read again; none when it is the one in force.
+    pub refused: Option<String>,
+    /// When that was, UTC ms.
+    pub refused_ms: i64,
 }
 
 /// One connection.
@@ -156,6 +172,7 @@ impl Status {
     /// Whether a person should look.
     pub fn is_well(&self) -> bool {
         self.trouble.is_none()
+            && self.configuration.refused.is_none()
             && !self.clock_disbelieved
             && self.links.iter().all(|l| l.up)
             && !self.machines.iter().any(|m| m.unapproved || m.uncounted)
@@ -171,6 +188,16 @@ impl Status {
         };
         let word = if self.is_well() { "正常 · well" } else { "请检查 · look below" };
         line(format!("采集端 · agent {} {}: {word}", self.agent, self.version));
+        let c = &self.configuration;
+        let hash = c.hash.get(..12).unwrap_or_default();
+        line(format!("配置 · configuration {hash}…, 自 since {}", ago(self.at_ms - c.since_ms)));
+        if let Some(why) = &c.refused {
+            line(format!(
+                "  ! 新配置未采用，原配置继续运行 · refused {} ago, the old one goes on:",
+                ago(self.at_ms - c.refused_ms)
+            ));
+            why.lines().for_each(|reason| line(format!("    {}", printable(reason))));
+        }
         if let Some(trouble) = &self.trouble {
             line(format!("  ! 无法存储 · cannot keep observations: {trouble}"));
         }
@@ -424,6 +451,8 @@ mod tests {
             error: Some("no answer".into()),
             observations: 7,
             bad: 2,
+            unwanted: 12345,
+            too_large: 67,
             ..LinkStatus::default()
         };
         let point = PointStatus {
@@ -458,8 +487,16 @@ mod tests {
     #[test]
     fn the_table_names_what_is_wrong_and_where() {
         let text = status().text();
-        for want in ["look below", "hall-a: no answer", "60 s", "冲床 3 号", "power: no connection", "3 / 0"]
-        {
+        for want in [
+            "look below",
+            "hall-a: no answer",
+            "60 s",
+            "冲床 3 号",
+            "power: no connection",
+            "no point wants: 12345",
+            "too large: 67",
+            "3 / 0",
+        ] {
             assert!(text.contains(want), "{want} is missing in\n{text}");
         }
     }

@@ -83,8 +83,10 @@ pub(crate) fn must_be_unknown(genesis: &Genesis, batch: &WindowBatch, m: usize, 
         }
     }
     assert_eq!(batch.value(column::READS_GOOD, m, w), 0, "{name}: good reads");
-    // Not CONNECTED_MS: a device that takes connections and says nothing is connected, and counts for nothing.
-    for rest in [column::CUTTING_MS, column::SPINDLE_MS, column::POWER_MEAN, column::POWER_PEAK] {
+    // CONNECTED_MS too: a device that takes connections and says nothing is not connected.
+    for rest in
+        [column::CONNECTED_MS, column::CUTTING_MS, column::SPINDLE_MS, column::POWER_MEAN, column::POWER_PEAK]
+    {
         assert_eq!(batch.value(rest, m, w), 0, "{name}: column {rest}");
     }
 }

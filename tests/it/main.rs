@@ -14,5 +14,6 @@ mod pains;
 mod programs;
 mod python;
 mod read_only;
+mod reload;
 mod tamper;
 mod tidy;

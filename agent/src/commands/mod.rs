@@ -39,7 +39,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// 运行 / Run until SIGTERM or Ctrl-C
+    /// 运行；SIGHUP 重新读取配置 / Run until SIGTERM or Ctrl-C; SIGHUP reads the configuration again
     Run {
         /// 配置文件 / the configuration
         #[arg(long, value_name = "FILE")]
@@ -107,7 +107,7 @@ pub fn execute(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Init { config, out } => init::init(&load(&config)?, &out),
         Command::Check { config } => check::check(&config),
-        Command::Run { config } => run::run(load(&config)?),
+        Command::Run { config } => run::run(load(&config)?, &config),
         Command::Probe(wanted) => probe::probe(&wanted),
         Command::Browse(wanted) => browse::browse(&wanted),
         Command::Trust(wanted) => trust::trust(&wanted),

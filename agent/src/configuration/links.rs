@@ -1,6 +1,8 @@
 //! The links of a configuration: read here, understood by their protocols.
 
 use config::{Kind, Node, Section, nearest};
+use evidence::Hash;
+use observation::PointId;
 use protocols::LinkConfigError;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -66,6 +68,23 @@ fn with_path(key: &str, node: &Node, beside: &Path) -> Value {
         }
         _ => node.to_json(),
     }
+}
+
+/// See [`super::LinkConfiguration::identity`]. A file that cannot be read has no content; its link says so itself.
+pub(super) fn identity(protocol: &str, settings: &Value, points: &[(PointId, Value)]) -> Hash {
+    let mut text = format!("{protocol}\n");
+    crate::state::sorted_json(settings, &mut text);
+    for (key, value) in settings.as_object().into_iter().flatten() {
+        if let (true, Some(path)) = (key.ends_with("_file"), value.as_str()) {
+            let content = std::fs::read(path).unwrap_or_default();
+            text.push_str(&hex::encode(evidence::hash::sha256(&content)));
+        }
+    }
+    for (_, address) in points {
+        text.push('\n');
+        crate::state::sorted_json(address, &mut text);
+    }
+    evidence::hash::sha256(text.as_bytes())
 }
 
 /// Reports what a protocol found wrong with a table.

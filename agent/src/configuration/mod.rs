@@ -17,8 +17,8 @@ mod templates;
 
 pub use check::RawBudget;
 pub use derive::{PlanError, RosterEntry};
-pub use machines::{Machine, MachineKind, RosterFacts};
 pub use one_link::{OneLinkError, one_link};
+pub use machines::{Machine, MachineKind, RosterFacts};
 pub use points::{Point, Role};
 pub use profile::names as profile_names;
 pub use quantity::{Dimension, Measure};
@@ -122,11 +122,14 @@ pub struct LinkConfiguration {
     pub link: Arc<dyn protocols::Link>,
     /// Every point it reads.
     pub points: Vec<PointId>,
+    /// Over everything that its session rests on: protocol, keys, files they name, addresses of its points in
+    /// order. A link with the same one may keep its session when the configuration changes.
+    pub identity: Hash,
 }
 
 impl fmt::Debug for LinkConfiguration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, protocol, address, points, link: _ } = self;
+        let Self { id, protocol, address, points, link: _, identity: _ } = self;
         let mut shown = f.debug_struct("LinkConfiguration");
         shown.field("id", id).field("protocol", protocol).field("address", address).field("points", points);
         shown.finish_non_exhaustive()

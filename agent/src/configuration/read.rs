@@ -291,10 +291,11 @@ fn build(
             complete = false;
             continue;
         }
+        let identity = links::identity(&table.protocol, &table.settings, &points);
         match protocols::link(&table.protocol, table.settings, points) {
             Ok(link) => {
                 let (id, protocol, link) = (table.id, table.protocol, link.into());
-                links.push(LinkConfiguration { id, protocol, address, link, points: ids });
+                links.push(LinkConfiguration { id, protocol, address, link, points: ids, identity });
             }
             Err(errors) => {
                 complete = false;

@@ -3,8 +3,11 @@
 
 use super::cursor::Standing;
 use super::project::Project;
+use super::tasks::Tasks;
 use crate::configuration::Configuration;
-use crate::status::{LinkStatus, MachineStatus, PointStatus, ProjectStatus, Status, StoreStatus};
+use crate::status::{
+    ConfigurationStatus, LinkStatus, MachineStatus, PointStatus, ProjectStatus, Status, StoreStatus,
+};
 use kpi::Leaf;
 use observation::{Observation, Quality, Utc, Value};
 use protocols::{Batch, LinkError, PutAside};
@@ -21,10 +24,72 @@ struct Inner {
     status: Status,
     /// Machine and position there, by point id.
     places: Vec<(usize, usize)>,
+    /// Position of the link, by number of its task; none for tasks that were replaced.
+    tasks: Vec<Option<usize>>,
 }
+
+/// The notes of a configuration that is about to be in force.
+#[derive(Debug)]
+pub(crate) struct Next(Inner);
 
 impl Board {
     pub(crate) fn new(configuration: &Configuration, started: Utc) -> Self {
+        let tasks = Tasks::new(configuration.links.len());
+        Self(Mutex::new(Inner::new(configuration, started, &tasks)))
+    }
+
+    /// Takes over the notes of another configuration. What is known of links that go on, of points, projects
+    /// and the store stays.
+    pub(crate) fn switch(&self, Next(mut next): Next) {
+        let mut inner = self.inner();
+        for (task, link) in next.tasks.iter().enumerate() {
+            let old = inner.tasks.get(task).copied().flatten();
+            if let (Some(link), Some(old)) = (*link, old) {
+                next.status.links[link] = inner.status.links[old].clone();
+            }
+        }
+        for machine in &mut next.status.machines {
+            let Some(old) = inner.status.machines.iter().find(|m| m.id == machine.id) else { continue };
+            (machine.state, machine.state_zh) = (old.state.clone(), old.state_zh.clone());
+            for point in &mut machine.points {
+                if let Some(old) = old.points.iter().find(|p| p.name == point.name && p.link == point.link) {
+                    point.clone_from(old);
+                }
+            }
+        }
+        let Status { links, machines, store, configuration, .. } = std::mem::take(&mut next.status);
+        let old = &mut inner.status;
+        (old.links, old.machines, old.configuration) = (links, machines, configuration);
+        (old.store.statement_max, old.store.raw_max) = (store.statement_max, store.raw_max);
+        (inner.places, inner.tasks) = (next.places, next.tasks);
+    }
+
+    /// Notes that a configuration was refused, and why; the one in force stays.
+    pub(crate) fn refused(&self, why: &str, at: Utc) {
+        let configuration = &mut self.inner().status.configuration;
+        (configuration.refused, configuration.refused_ms) = (Some(why.to_owned()), at.0);
+    }
+
+    /// Notes that the file is the configuration in force.
+    pub(crate) fn accepted(&self) {
+        self.inner().status.configuration.refused = None;
+    }
+}
+
+impl Next {
+    /// Of a configuration that is in force from `at` on.
+    pub(crate) fn new(configuration: &Configuration, at: Utc, tasks: &Tasks) -> Self {
+        Self(Inner::new(configuration, at, tasks))
+    }
+
+    /// See [`Board::mappings`].
+    pub(crate) fn mappings(&mut self, configuration: &Configuration, project: &Project) {
+        self.0.mappings(configuration, project);
+    }
+}
+
+impl Inner {
+    fn new(configuration: &Configuration, started: Utc, tasks: &Tasks) -> Self {
         let links = configuration.links.iter().map(|l| LinkStatus {
             id: l.id.clone(),
             protocol: l.protocol.clone(),
@@ -61,6 +126,11 @@ impl Board {
             agent: configuration.agent.id.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_ms: started.0,
+            configuration: ConfigurationStatus {
+                hash: hex::encode(configuration.hash),
+                since_ms: started.0,
+                ..ConfigurationStatus::default()
+            },
             links: links.collect(),
             machines,
             projects: projects.collect(),
@@ -72,9 +142,27 @@ impl Board {
             ..Status::default()
         };
         // Point ids are given in order from 0 by the configuration, so an id is a position here.
-        Self(Mutex::new(Inner { status, places: places.into_iter().map(|(_, place)| place).collect() }))
+        let places = places.into_iter().map(|(_, place)| place).collect();
+        Self { status, places, tasks: (0..tasks.count()).map(|task| tasks.link(task)).collect() }
     }
 
+    fn mappings(&mut self, configuration: &Configuration, project: &Project) {
+        let differing: Vec<&str> =
+            configuration.unapproved(&project.genesis).map(|m| m.id.as_str()).collect();
+        for machine in self.status.machines.iter_mut().filter(|m| m.project == project.id()) {
+            machine.unapproved = differing.contains(&machine.id.as_str());
+            let signed = project.plan.machines.iter().any(|m| m.id == machine.id);
+            machine.uncounted = signed && !differing.is_empty();
+        }
+    }
+
+    fn link(&mut self, task: usize) -> Option<&mut LinkStatus> {
+        let link = (*self.tasks.get(task)?)?;
+        self.status.links.get_mut(link)
+    }
+}
+
+impl Board {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // Notes are plain values; a panic elsewhere cannot leave them half written in a harmful way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -83,14 +171,7 @@ impl Board {
     /// Notes which mappings differ from the genesis. A window names all mappings of the box in one hash, so a
     /// single one takes every machine with it that is signed in the same project.
     pub(crate) fn mappings(&self, configuration: &Configuration, project: &Project) {
-        let differing: Vec<&str> =
-            configuration.unapproved(&project.genesis).map(|m| m.id.as_str()).collect();
-        let mut inner = self.inner();
-        for machine in inner.status.machines.iter_mut().filter(|m| m.project == project.id()) {
-            machine.unapproved = differing.contains(&machine.id.as_str());
-            let signed = project.plan.machines.iter().any(|m| m.id == machine.id);
-            machine.uncounted = signed && !differing.is_empty();
-        }
+        self.inner().mappings(configuration, project);
     }
 
     /// Everything, as of `at`.
@@ -98,14 +179,14 @@ impl Board {
         Status { at_ms: at.0, ..self.inner().status.clone() }
     }
 
-    pub(crate) fn link_up(&self, link: usize, at: Utc) {
-        if let Some(link) = self.inner().status.links.get_mut(link) {
+    pub(crate) fn link_up(&self, task: usize, at: Utc) {
+        if let Some(link) = self.inner().link(task) {
             (link.up, link.since_ms, link.error) = (true, at.0, None);
         }
     }
 
-    pub(crate) fn link_failed(&self, link: usize, error: &LinkError, at: Utc, pause: Duration) {
-        if let Some(link) = self.inner().status.links.get_mut(link) {
+    pub(crate) fn link_failed(&self, task: usize, error: &LinkError, at: Utc, pause: Duration) {
+        if let Some(link) = self.inner().link(task) {
             if link.up || link.since_ms == 0 {
                 (link.up, link.since_ms) = (false, at.0);
             }
@@ -117,8 +198,8 @@ impl Board {
         }
     }
 
-    pub(crate) fn link_read(&self, link: usize, batch: &Batch, aside: PutAside, at: Utc) {
-        if let Some(link) = self.inner().status.links.get_mut(link) {
+    pub(crate) fn link_read(&self, task: usize, batch: &Batch, aside: PutAside, at: Utc) {
+        if let Some(link) = self.inner().link(task) {
             let bad = batch.observations.iter().filter(|o| !o.quality.is_good()).count();
             link.observations += u64::try_from(batch.observations.len()).unwrap_or(0);
             link.bad += u64::try_from(bad).unwrap_or(0);
@@ -128,8 +209,8 @@ impl Board {
     }
 
     /// Notes how busy the wire of a link is.
-    pub(crate) fn link_busy(&self, link: usize, permille: Option<u16>) {
-        if let Some(link) = self.inner().status.links.get_mut(link) {
+    pub(crate) fn link_busy(&self, task: usize, permille: Option<u16>) {
+        if let Some(link) = self.inner().link(task) {
             link.busy_permille = permille;
         }
     }
@@ -137,7 +218,7 @@ impl Board {
     /// Notes the values of one step. Texts are rewritten in place, so that a steady state allocates nothing.
     pub(crate) fn observed<'a>(&self, observations: impl Iterator<Item = &'a Observation>) {
         let mut inner = self.inner();
-        let Inner { status, places } = &mut *inner;
+        let Inner { status, places, .. } = &mut *inner;
         for observation in observations {
             let place = usize::try_from(observation.point.0).ok().and_then(|i| places.get(i));
             let Some(point) = place.and_then(|(m, p)| status.machines[*m].points.get_mut(*p)) else {

@@ -1,11 +1,14 @@
 //! The system's clocks, and what can be said of the wall clock's synchronisation.
 //!
-//! The kernel's own synchronisation state needs a system call for which no safe wrapper is at hand. What the
-//! time services leave in the file system is used instead; where nothing is found, the status is "unknown" and
-//! never "synchronised".
+//! Monotonic time here counts the time in which the box is suspended (`CLOCK_BOOTTIME`), so that a suspension is
+//! time that passed and not a step of the wall clock. The kernel says whether it is synchronised; it is asked and
+//! never told anything. Where it may not be asked (a container without that call), what systemd-timesyncd leaves in
+//! the file system is used; where nothing is found, the status is "unknown" and never "synchronised".
 
 use evidence::payload::{ClockClaim, ClockStatus};
+use nix::time::{ClockId, clock_gettime};
 use observation::{Clock, Instant, Mono, Utc};
+use rtime_clock::adjtime::{Timex, adjtimex};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,7 +21,7 @@ const TIMESYNC_FRESH: Duration = Duration::from_secs(3 * 2048);
 /// The system's clocks. Monotonic time begins a day before the start, so that no arithmetic on it touches zero.
 #[derive(Debug)]
 pub struct SystemClock {
-    start: std::time::Instant,
+    start_ms: u64,
 }
 
 const BEFORE_START_MS: u64 = 86_400_000;
@@ -26,7 +29,7 @@ const BEFORE_START_MS: u64 = 86_400_000;
 impl SystemClock {
     /// Starts monotonic time.
     pub fn new() -> Self {
-        Self { start: std::time::Instant::now() }
+        Self { start_ms: read_ms(ClockId::CLOCK_BOOTTIME) }
     }
 }
 
@@ -38,7 +41,8 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
-        let mono = Mono(BEFORE_START_MS.saturating_add(millis(self.start.elapsed())));
+        let since = read_ms(ClockId::CLOCK_BOOTTIME).saturating_sub(self.start_ms);
+        let mono = Mono(BEFORE_START_MS.saturating_add(since));
         let utc = match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => Utc(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
             Err(before) => Utc(i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms)),
@@ -52,15 +56,62 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The kernel has these clocks since 2.6.39; a system without them shows 0, and nothing can be windowed there.
+fn read_ms(clock: ClockId) -> u64 {
+    clock_gettime(clock).map_or(0, |now| millis(Duration::from(now)))
+}
+
+/// How long the box has been running without the time in which it was suspended, ms.
+pub(crate) fn awake_ms() -> u64 {
+    read_ms(ClockId::CLOCK_MONOTONIC)
+}
+
+/// What the kernel says of its clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Kernel {
+    synchronised: bool,
+    /// Largest possible error, as a text in ms.
+    max_error: String,
+    leap: bool,
+}
+
+/// Asks the kernel; with no mode set, adjtimex(2) only reads.
+fn kernel() -> Option<Kernel> {
+    let mut state = Timex::new();
+    let clock = adjtimex(&mut state).ok()?;
+    let status = state.0.status;
+    Some(Kernel {
+        synchronised: clock != libc::TIME_ERROR && status & libc::STA_UNSYNC == 0,
+        max_error: (state.0.maxerror / 1000).to_string(),
+        leap: status & (libc::STA_INS | libc::STA_DEL) != 0,
+    })
+}
+
 /// What is signed about the clock. `restepped`: it stepped or was put back within the batch.
 pub(crate) fn claim(mono: Mono, restepped: bool) -> ClockClaim {
-    let (status, source) = match (restepped, timesync_age(Path::new(TIMESYNC_MARK))) {
-        (true, _) => (ClockStatus::Restepped, ""),
-        (false, Some(age)) if age < TIMESYNC_FRESH => (ClockStatus::Synchronised, "systemd-timesyncd"),
-        (false, Some(_)) => (ClockStatus::Independent, "systemd-timesyncd"),
-        (false, None) => (ClockStatus::Unknown, ""),
+    said(mono, restepped, kernel().as_ref(), timesync_age(Path::new(TIMESYNC_MARK)))
+}
+
+fn said(mono: Mono, restepped: bool, kernel: Option<&Kernel>, mark: Option<Duration>) -> ClockClaim {
+    let (status, source) = match (kernel, mark) {
+        (Some(kernel), mark) if kernel.synchronised => {
+            let service =
+                if mark.is_some_and(|age| age < TIMESYNC_FRESH) { "systemd-timesyncd, " } else { "" };
+            let leap = if kernel.leap { ", leap second today" } else { "" };
+            (
+                ClockStatus::Synchronised,
+                format!("kernel, {service}error at most {} ms{leap}", kernel.max_error),
+            )
+        }
+        (Some(_), _) => (ClockStatus::Independent, "kernel, not synchronised".to_owned()),
+        (None, Some(age)) if age < TIMESYNC_FRESH => {
+            (ClockStatus::Synchronised, "systemd-timesyncd".to_owned())
+        }
+        (None, Some(_)) => (ClockStatus::Independent, "systemd-timesyncd".to_owned()),
+        (None, None) => (ClockStatus::Unknown, String::new()),
     };
-    ClockClaim { status, offset_ms: 0, source: source.to_owned(), mono_ms: mono.0 }
+    let status = if restepped { ClockStatus::Restepped } else { status };
+    ClockClaim { status, offset_ms: 0, source, mono_ms: mono.0 }
 }
 
 fn timesync_age(mark: &Path) -> Option<Duration> {
@@ -85,6 +136,36 @@ mod tests {
     fn a_step_is_said_whatever_the_time_service_says() {
         assert_eq!(claim(Mono(5), true).status, ClockStatus::Restepped);
         assert_eq!(claim(Mono(5), true).mono_ms, 5);
+    }
+
+    #[test]
+    fn pain_10_only_the_kernel_makes_a_clock_synchronised_where_it_can_be_asked() {
+        let kernel = |synchronised| Kernel { synchronised, max_error: "12".into(), leap: false };
+        let fresh = Some(Duration::from_secs(60));
+        let say = |kernel: Option<Kernel>, mark| {
+            let claim = said(Mono(5), false, kernel.as_ref(), mark);
+            (claim.status, claim.source)
+        };
+        let yes = ClockStatus::Synchronised;
+        assert_eq!(say(Some(kernel(true)), None), (yes, "kernel, error at most 12 ms".into()));
+        let both = "kernel, systemd-timesyncd, error at most 12 ms";
+        assert_eq!(say(Some(kernel(true)), fresh), (yes, both.into()));
+        // The mark is older than the kernel's knowledge that its clock runs on its own.
+        let own = (ClockStatus::Independent, "kernel, not synchronised".into());
+        assert_eq!(say(Some(kernel(false)), fresh), own);
+        assert_eq!(say(None, fresh).0, yes);
+        assert_eq!(say(None, Some(TIMESYNC_FRESH)).0, ClockStatus::Independent);
+        assert_eq!(say(None, None).0, ClockStatus::Unknown);
+        let leap = Kernel { leap: true, ..kernel(true) };
+        assert!(say(Some(leap), None).1.ends_with("leap second today"));
+    }
+
+    #[test]
+    fn the_kernel_answers_or_forbids_and_time_passes_while_the_box_is_awake() {
+        if let Some(kernel) = kernel() {
+            assert!(kernel.max_error.parse::<u64>().is_ok());
+        }
+        assert!(awake_ms() > 0 && read_ms(ClockId::CLOCK_BOOTTIME) >= awake_ms() - 1);
     }
 
     #[test]

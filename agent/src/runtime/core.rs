@@ -19,6 +19,7 @@ use super::board::Board;
 use super::links::{Input as Incoming, Message, News};
 use super::progress::Progress;
 use super::stream::{Stream, StreamError};
+use super::tasks::Tasks;
 use crate::failpoint;
 use crate::journal::{self, Row};
 use crate::window::{Boot, Input, LinkIndex, Output, Record, What};
@@ -36,6 +37,8 @@ use tokio::sync::{Notify, watch};
 const BACKLOG_BYTES: usize = 4 << 20;
 /// Inputs gathered before a step is made early.
 const EARLY_STEP: usize = 20_000;
+/// From this on, ms, time in which the box was not awake is a suspension; less is how the clocks are read.
+const SUSPENDED_MS: u64 = 1000;
 /// How often what may go is pruned.
 const MAINTENANCE: Duration = Duration::from_mins(1);
 
@@ -60,7 +63,9 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) board: Arc<Board>,
     pub(crate) incoming: mpsc::Receiver<Incoming>,
-    /// One a link.
+    /// Where news of links belongs.
+    pub(crate) tasks: Tasks,
+    /// One a task.
     pub(crate) receipts: Vec<tokio::sync::mpsc::UnboundedSender<Receipt>>,
     /// Streams that have a point on the link, by link.
     pub(crate) on_link: Vec<Vec<usize>>,
@@ -98,6 +103,10 @@ pub(crate) struct Work {
     pub(super) losing: Option<Utc>,
     pub(super) lost: u64,
     pub(super) trouble: Option<String>,
+    /// Tells how long the box has been awake, ms; none where monotonic time does not count suspensions.
+    pub(super) awake: Option<fn() -> u64>,
+    /// The monotonic clock and the time awake, ms, at the last step.
+    pub(super) seen_awake: Option<(u64, u64)>,
 }
 
 impl Core {
@@ -110,6 +119,7 @@ impl Core {
             let wait = next_step.saturating_duration_since(std::time::Instant::now());
             match self.incoming.recv_timeout(wait) {
                 Ok(Incoming::Link(message)) => self.take(message),
+                Ok(Incoming::Switch(switch)) => self.switch(*switch)?,
                 Ok(Incoming::Command(command)) => {
                     if let Some(done) = self.obey(command)? {
                         self.finish()?;
@@ -133,7 +143,7 @@ impl Core {
         }
     }
 
-    fn begin(&mut self, first: Vec<(usize, Row)>) -> Result<(), CoreError> {
+    pub(super) fn begin(&mut self, first: Vec<(usize, Row)>) -> Result<(), CoreError> {
         for (stream, row) in first {
             self.queue(stream, row);
         }
@@ -141,8 +151,9 @@ impl Core {
     }
 
     /// Sorts a link's news to the streams it concerns.
-    fn take(&mut self, message: Message) {
-        let link = message.link;
+    pub(super) fn take(&mut self, message: Message) {
+        // A task that was replaced has nothing to say any more.
+        let Some(link) = self.tasks.link(message.task) else { return };
         let index = LinkIndex(u32::try_from(link).unwrap_or(u32::MAX));
         let everybody = |core: &mut Self, input: &dyn Fn() -> Input| {
             for &stream in &core.on_link[link] {
@@ -153,15 +164,15 @@ impl Core {
             News::Up(at) => everybody(self, &|| Input::Up(index, at)),
             News::Down(at, lost) => {
                 everybody(self, &|| Input::Down(index, at));
-                self.observe(index, lost);
+                self.observe(index, self.tasks.translated(message.task, lost));
             }
             News::Batch(batch) => {
-                self.observe(index, batch.observations);
+                self.observe(index, self.tasks.translated(message.task, batch.observations));
                 if let Some(at) = batch.alive {
                     everybody(self, &|| Input::Alive(index, at));
                 }
                 self.work.pressing |= batch.receipt.is_some_and(Receipt::is_at_once);
-                self.work.owed.extend(batch.receipt.map(|receipt| (link, receipt)));
+                self.work.owed.extend(batch.receipt.map(|receipt| (message.task, receipt)));
             }
         }
     }
@@ -177,10 +188,11 @@ impl Core {
     }
 
     /// Makes one record of everything since the last step and commits it.
-    fn step(&mut self) -> Result<(), CoreError> {
+    pub(super) fn step(&mut self) -> Result<(), CoreError> {
         let until = self.clock.now();
         self.work.buffered = 0;
         self.work.pressing = false;
+        self.notice_suspension(until);
         for i in 0..self.streams.len() {
             let inputs = std::mem::take(&mut self.streams[i].inputs);
             let observed = inputs.iter().filter_map(|input| match input {
@@ -203,6 +215,24 @@ impl Core {
         }
         self.tell_board();
         Ok(())
+    }
+
+    /// Time that passed while the box was suspended is down time: nothing was read, and nothing heard before it is
+    /// believed after it. Every session begins anew.
+    fn notice_suspension(&mut self, now: Instant) {
+        let Some(awake) = self.work.awake.map(|awake| awake()) else { return };
+        let Some((mono, before)) = self.work.seen_awake.replace((now.mono.0, awake)) else { return };
+        let suspended = now.mono.0.saturating_sub(mono).saturating_sub(awake.saturating_sub(before));
+        if suspended < SUSPENDED_MS || !self.work.begun || self.work.losing.is_some() {
+            return;
+        }
+        let text = format!("the box was suspended for {} s until {}", suspended / 1000, now.utc);
+        tracing::warn!(text);
+        for i in 0..self.streams.len() {
+            self.queue(i, Row::Suspended(Boot { at: now, ..self.boot.clone() }));
+            self.queue(i, Row::Said(What::Note { text: text.clone() }));
+        }
+        self.generation.send_modify(|generation| *generation += 1);
     }
 
     fn queue(&mut self, stream: usize, row: Row) {
@@ -279,9 +309,9 @@ impl Core {
         }
         self.work.begun = true;
         self.work.row_bytes = 0;
-        for (link, receipt) in self.work.owed.drain(..) {
+        for (task, receipt) in self.work.owed.drain(..) {
             // A link that is gone has nobody to acknowledge to; its peer delivers again.
-            let _ = self.receipts[link].send(receipt);
+            let _ = self.receipts[task].send(receipt);
         }
     }
 
@@ -312,7 +342,7 @@ impl Core {
     }
 
     /// Prunes what may go, and signs what went before its time.
-    fn maintain(&mut self) -> Result<(), CoreError> {
+    pub(super) fn maintain(&mut self) -> Result<(), CoreError> {
         if !self.work.rows.is_empty() || self.work.losing.is_some() {
             return Ok(());
         }
@@ -352,7 +382,7 @@ impl Core {
 
     /// Writes and signs everything there is: the last observations, a shorter batch, events of the open window.
     /// The open window itself stays in the engine's memory and is closed at the next start.
-    fn finish(mut self) -> Result<(), CoreError> {
+    pub(super) fn finish(mut self) -> Result<(), CoreError> {
         while let Ok(incoming) = self.incoming.try_recv() {
             if let Incoming::Link(message) = incoming {
                 self.take(message);

@@ -3,11 +3,14 @@
 
 use super::*;
 use crate::configuration::Configuration;
+use crate::runtime::board::Next;
 use crate::runtime::fixture::{self, P, T0};
 use crate::runtime::links::Message;
 use crate::runtime::order::{Command, GoOn, Order};
 use crate::runtime::project::Project;
 use crate::runtime::start::{places, rebuild};
+use crate::runtime::switch::Switch;
+use crate::window::Replan;
 use evidence::payload::{Event, EventCode};
 use evidence::statement::Payload;
 use observation::{Decimal, Mono, Observation, PointId, Value};
@@ -45,6 +48,10 @@ struct Rig {
     faults: Faults,
     statement_max: u64,
     energy: i64,
+    /// Starts under the configuration with another hall.
+    changed: bool,
+    /// Number of the meters' task, and the ids of power and energy there.
+    meters: (usize, [u32; 2]),
 }
 
 impl Rig {
@@ -59,12 +66,17 @@ impl Rig {
             faults: Faults::default(),
             statement_max: u64::MAX,
             energy: 1000,
+            changed: false,
+            meters: (0, [0, 1]),
         };
         fixture::write_genesis(rig.dir.path(), rig.key.public());
         rig
     }
 
     fn configuration(&self) -> Configuration {
+        if self.changed {
+            return fixture::with_another_hall(self.dir.path());
+        }
         fixture::configuration(self.dir.path())
     }
 
@@ -99,7 +111,8 @@ impl Rig {
             clock,
             board: Arc::new(Board::new(&configuration, Utc(T0))),
             incoming,
-            receipts: vec![receipts],
+            tasks: Tasks::new(configuration.links.len()),
+            receipts: vec![receipts; configuration.links.len()],
             on_link,
             of_point,
             key: Arc::clone(&self.key),
@@ -114,7 +127,7 @@ impl Rig {
             work: Work::default(),
         };
         core.begin(opened.first).unwrap();
-        tell(&mut core, News::Up(self.clock.now()));
+        self.tell(&mut core, News::Up(self.clock.now()));
         core
     }
 
@@ -130,11 +143,53 @@ impl Rig {
             // Machines count power first, as in the configuration: point 0 is power, point 1 energy.
             let (power, energy) = (Decimal::new(35, -1), Some(Decimal::from(self.energy)));
             let power = if self.energy % 60 < 30 { power } else { Decimal::new(5, -1) };
-            let batch = Batch { receipt: None, ..Batch::of(vec![read(0, power), read(1, energy)]) };
-            tell(core, News::Batch(batch));
+            let [p, e] = self.meters.1;
+            let batch = Batch { receipt: None, ..Batch::of(vec![read(p, power), read(e, energy)]) };
+            self.tell(core, News::Batch(batch));
             core.step()?;
         }
         Ok(())
+    }
+
+    fn tell(&self, core: &mut Core, news: News) {
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        core.take(Message::new(self.meters.0, news, permit));
+    }
+
+    fn changed_hash(&self) -> evidence::Hash {
+        fixture::with_another_hall(self.dir.path()).hash
+    }
+
+    /// Puts the configuration with another hall in force; the meters' session goes on.
+    fn switch(&self, core: &mut Core) -> Result<(), String> {
+        let next = fixture::with_another_hall(self.dir.path());
+        let project = Project::load(&next, &next.uplinks[0], self.key.public()).unwrap();
+        let moved = [(PointId(0), PointId(1)), (PointId(1), PointId(2))];
+        let mut tasks = Tasks::none(1);
+        tasks.goes_on(0, 1, moved.into_iter());
+        assert_eq!(tasks.start(0), 1);
+        let (on_link, of_point) = places(&next, std::slice::from_ref(&Arc::new(project)));
+        let project = Project::load(&next, &next.uplinks[0], self.key.public()).unwrap();
+        let (done, mut answer) = oneshot::channel();
+        let switch = Switch {
+            projects: vec![Arc::new(project)],
+            replan: Replan {
+                links: vec![None, Some(LinkIndex(0))],
+                points: moved.into_iter().collect(),
+                remapped: vec![],
+                configuration: next.hash,
+            },
+            board: Next::new(&next, self.clock.now().utc, &tasks),
+            tasks,
+            receipts: vec![tokio::sync::mpsc::unbounded_channel().0],
+            on_link,
+            of_point,
+            every: next.raw.journal,
+            keep: core.keep,
+            done,
+        };
+        core.switch(switch).unwrap();
+        answer.try_recv().unwrap()
     }
 
     /// Every statement in the spool, checked for number, predecessor, signature and tiling.
@@ -509,4 +564,101 @@ fn a_damaged_store_ends_the_agent_and_the_next_start_says_what_was_saved() {
     assert!(after.gaps(EventCode::Loss).is_empty(), "everything could be read");
     let noted = |e: &Event| format!("{:?}", e.after).contains("a page does not fit");
     assert!(after.events.iter().any(noted), "{:?}", after.events);
+}
+
+#[test]
+fn a_change_of_the_configuration_loses_no_window_and_is_signed_once() {
+    let (want, _) = reference(LENGTH);
+    for before in [200, 2_600, 4_000, 4_200] {
+        let mut rig = Rig::new();
+        let mut core = rig.start();
+        rig.run(&mut core, before).unwrap();
+        let old = core.boot.configuration;
+        rig.switch(&mut core).unwrap();
+        rig.run(&mut core, LENGTH - before).unwrap();
+        rig.run(&mut core, 6_000).unwrap();
+        let signed = rig.signed(&core);
+        signed.assert_tiles(&format!("changed after {before} ms"));
+        assert_eq!(signed.windows[..want.windows.len()], want.windows, "changed after {before} ms");
+        let changes: Vec<_> = signed.events.iter().filter(|e| e.code == EventCode::Configuration).collect();
+        let new = rig.changed_hash();
+        let hash = evidence::payload::EventValue::Hash;
+        assert_eq!(changes.len(), 1, "{:?}", signed.events);
+        assert_eq!((&changes[0].before, &changes[0].after), (&hash(old), &hash(new)));
+    }
+}
+
+#[test]
+fn a_change_whose_commit_fails_is_refused_whole_and_one_that_was_written_is_in_force() {
+    let (want, _) = reference(LENGTH);
+    for fault in [Fault::NotWritten, Fault::WrittenAnyway] {
+        let mut taken = [false; 2];
+        for k in 0..3 {
+            let mut rig = Rig::new();
+            let mut core = rig.start();
+            rig.run(&mut core, 4_200).unwrap();
+            rig.faults.plan(k, fault);
+            let made = rig.switch(&mut core).is_ok();
+            taken[usize::from(made)] = true;
+            rig.run(&mut core, LENGTH - 4_200).unwrap();
+            rig.run(&mut core, 6_000).unwrap();
+            let signed = rig.signed(&core);
+            signed.assert_tiles(&format!("{fault:?} at {k}"));
+            assert_eq!(signed.windows[..want.windows.len()], want.windows, "{fault:?} at {k}");
+            let changes = signed.events.iter().filter(|e| e.code == EventCode::Configuration).count();
+            assert_eq!(changes, usize::from(made), "{fault:?} at {k}");
+        }
+        assert!(taken[1] && taken[0] == (fault == Fault::NotWritten), "{fault:?}: {taken:?}");
+    }
+}
+
+#[test]
+fn an_agent_killed_after_a_change_goes_on_with_the_open_window_under_the_new_configuration() {
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    rig.run(&mut core, 10_600).unwrap();
+    rig.switch(&mut core).unwrap();
+    drop(core);
+    (rig.changed, rig.meters) = (true, (1, [1, 2]));
+    rig.clock.advance(100);
+    let mut core = rig.start();
+    rig.run(&mut core, 8_000).unwrap();
+    let signed = rig.signed(&core);
+    signed.assert_tiles("killed after a change");
+    assert!(signed.gaps(EventCode::Down).is_empty() && signed.gaps(EventCode::Loss).is_empty());
+    let (_, open) = signed.windows.iter().find(|(start, _)| *start == T0 + 10_000).unwrap();
+    let read = |column: u8| open.iter().find(|(c, _)| *c == column).map_or(0, |(_, v)| *v);
+    assert!(read(kpi::column::READS_GOOD) >= 6, "what was read before counts: {open:?}");
+    let changes = signed.events.iter().filter(|e| e.code == EventCode::Configuration).count();
+    assert_eq!(changes, 1, "{:?}", signed.events);
+}
+
+#[test]
+fn pain_10_a_suspension_is_down_time_of_its_length_and_no_step_of_the_clock() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static AWAKE: AtomicU64 = AtomicU64::new(0);
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    core.work.awake = Some(|| AWAKE.load(Ordering::SeqCst));
+    let awake = |rig: &mut Rig, core: &mut Core, ms: u64| {
+        for _ in 0..ms / 200 {
+            AWAKE.fetch_add(200, Ordering::SeqCst);
+            rig.run(core, 200).unwrap();
+        }
+    };
+    awake(&mut rig, &mut core, 5_600);
+    let sessions = core.generation.subscribe();
+    rig.clock.advance(3_600_000);
+    awake(&mut rig, &mut core, 200);
+    assert!(sessions.has_changed().unwrap(), "sessions begin anew");
+    rig.tell(&mut core, News::Up(rig.clock.now()));
+    awake(&mut rig, &mut core, 9_000);
+    let signed = rig.signed(&core);
+    signed.assert_tiles("suspended");
+    assert_eq!(signed.gaps(EventCode::Down), [(T0 + 6_000, T0 + 3_605_000)]);
+    let notes: Vec<_> = signed.events.iter().filter(|e| e.code == EventCode::Note).collect();
+    assert!(notes.iter().any(|n| format!("{n:?}").contains("suspended for 3600 s")), "{notes:?}");
+    let steps = signed.events.iter().filter(|e| e.code == EventCode::ClockStep).count();
+    let boots = signed.events.iter().filter(|e| e.code == EventCode::Boot).count();
+    assert_eq!((steps, boots), (0, 1));
 }

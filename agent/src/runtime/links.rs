@@ -28,8 +28,8 @@ const PROVEN: Duration = Duration::from_secs(30);
 /// What a link tells the core.
 #[derive(Debug)]
 pub(crate) struct Message {
-    /// Position of the link.
-    pub(crate) link: usize,
+    /// Number of the link's task, see [`super::tasks`].
+    pub(crate) task: usize,
     /// What.
     pub(crate) news: News,
     /// Given back when the core has taken the message.
@@ -38,8 +38,8 @@ pub(crate) struct Message {
 
 impl Message {
     /// News that holds `permit` until the core has taken it.
-    pub(crate) fn new(link: usize, news: News, permit: OwnedSemaphorePermit) -> Self {
-        Self { link, news, _permit: permit }
+    pub(crate) fn new(task: usize, news: News, permit: OwnedSemaphorePermit) -> Self {
+        Self { task, news, _permit: permit }
     }
 }
 
@@ -56,7 +56,10 @@ pub(crate) enum News {
 
 /// Everything a link's task needs.
 pub(crate) struct LinkTask {
-    pub(crate) index: usize,
+    /// Its number, see [`super::tasks`].
+    pub(crate) task: usize,
+    /// Id of the link, for messages.
+    pub(crate) id: String,
     pub(crate) link: Arc<dyn Link>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) core: mpsc::Sender<Input>,
@@ -74,6 +77,8 @@ pub(crate) enum Input {
     Link(Message),
     /// From an uplink.
     Command(super::order::Command),
+    /// Another configuration.
+    Switch(Box<super::switch::Switch>),
 }
 
 /// Why a session ended.
@@ -88,7 +93,7 @@ impl LinkTask {
     pub(crate) async fn run(mut self) {
         let permits = Arc::new(Semaphore::new(WAITING));
         // The jitter needs no secrecy, only difference between links and boxes.
-        let seed = self.clock.now().utc.0.cast_unsigned().wrapping_add(self.index as u64 * 7919);
+        let seed = self.clock.now().utc.0.cast_unsigned().wrapping_add(self.task as u64 * 7919);
         let mut backoff = Backoff::new(seed);
         while !self.stop.is_cancelled() {
             let began = self.clock.now();
@@ -101,8 +106,8 @@ impl LinkTask {
                         backoff.succeeded();
                     }
                     let pause = backoff.failed();
-                    self.board.link_failed(self.index, &error, self.clock.now().utc, pause);
-                    tracing::warn!(link = self.index, %error, "link failed");
+                    self.board.link_failed(self.task, &error, self.clock.now().utc, pause);
+                    tracing::warn!(link = self.id, %error, "link failed");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
                         () = self.stop.cancelled() => break,
@@ -128,7 +133,7 @@ impl LinkTask {
             }
         };
         let up = self.clock.now();
-        self.board.link_up(self.index, up.utc);
+        self.board.link_up(self.task, up.utc);
         if let Some(end) = self.tell(permits, News::Up(up)).await {
             return end;
         }
@@ -165,8 +170,8 @@ impl LinkTask {
                 Step::Acknowledge(receipt) => source.acknowledge(receipt).await,
                 Step::Took(Ok(batch)) => {
                     let aside = self.link.put_aside();
-                    self.board.link_read(self.index, &batch, aside, self.clock.now().utc);
-                    self.board.link_busy(self.index, source.busy_permille());
+                    self.board.link_read(self.task, &batch, aside, self.clock.now().utc);
+                    self.board.link_busy(self.task, source.busy_permille());
                     match self.tell(permits, News::Batch(batch)).await {
                         Some(end) => return end,
                         None => Ok(()),
@@ -183,7 +188,7 @@ impl LinkTask {
     /// Hands news to the core, waiting for room. An end when the core is gone.
     async fn tell(&self, permits: &Arc<Semaphore>, news: News) -> Option<End> {
         let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return Some(End::Stop) };
-        let message = Message::new(self.index, news, permit);
+        let message = Message::new(self.task, news, permit);
         self.core.send(Input::Link(message)).err().map(|_| End::Stop)
     }
 }
@@ -294,7 +299,8 @@ mod tests {
         let (stop, sessions, acknowledged) = (CancellationToken::new(), Arc::default(), Arc::default());
         let link = Wire { kind, sessions: Arc::clone(&sessions), acknowledged: Arc::clone(&acknowledged) };
         let task = LinkTask {
-            index: 0,
+            task: 0,
+            id: "meters".to_owned(),
             link: Arc::new(link),
             clock: Arc::new(Still),
             core: sender,
@@ -320,7 +326,7 @@ mod tests {
                             News::Batch(_) => "batch",
                         };
                     }
-                    Ok(Input::Command(command)) => panic!("{command:?}"),
+                    Ok(other) => panic!("{other:?}"),
                     Err(_) => tokio::task::yield_now().await,
                 }
             }

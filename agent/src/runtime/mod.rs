@@ -20,16 +20,22 @@ mod listener;
 mod order;
 mod progress;
 mod project;
+mod reload;
 mod seal;
 mod sealing;
 mod sign;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 mod start;
 mod stream;
+mod switch;
+mod tasks;
 mod uplink;
 
 pub use clock::SystemClock;
 pub use core::CoreError;
 pub use project::{Project, ProjectError};
+pub use reload::Reloaded;
 pub use seal::SealError;
 pub use start::{AgentOptions, RunError, run};
 pub use stream::StreamError;
@@ -57,6 +63,11 @@ pub(crate) async fn with_spool<T: Send + 'static>(
     store: &SharedSpool,
     work: impl FnOnce(&mut Spool) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
+    #[cfg(feature = "simulation")]
+    if tokio::runtime::Handle::try_current().is_err() {
+        // A simulation has no threads to wait for.
+        return work(&mut store.lock().unwrap_or_else(PoisonError::into_inner));
+    }
     let store = Arc::clone(store);
     let done = tokio::task::spawn_blocking(move || {
         // A panic of another task leaves the spool as its last commit did.
@@ -70,6 +81,7 @@ pub(crate) async fn with_spool<T: Send + 'static>(
 
 /// A running agent. Dropping it ends it in the background, without waiting for anything to be sent.
 pub struct AgentHandle {
+    running: tokio::sync::Mutex<reload::Running>,
     board: Arc<Board>,
     clock: Arc<dyn Clock>,
     status_address: Option<SocketAddr>,

@@ -125,7 +125,8 @@ impl Core {
                 seq: head.next_seq,
                 prev: head.head,
                 leaf,
-                at_ms: now.utc.0,
+                // Window time: pruning by age must not take a statement signed in 1970 for an old one.
+                at_ms: stream.engine.reached().0,
                 bytes: &bytes,
             },
             facts::set(id, facts::MEMORY, &snapshot),
@@ -215,7 +216,7 @@ impl Core {
     }
 }
 
-fn raw_change<'a>(stream: &'a str, number: u64, block: &'a crate::raw::Block) -> Change<'a> {
+pub(super) fn raw_change<'a>(stream: &'a str, number: u64, block: &'a crate::raw::Block) -> Change<'a> {
     let crate::raw::Block { leaf, from_ms, to_ms, bytes } = block;
     Change::Raw { stream, number, leaf: *leaf, from_ms: *from_ms, to_ms: *to_ms, bytes }
 }

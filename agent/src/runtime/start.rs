@@ -5,11 +5,12 @@
 
 use super::board::Board;
 use super::core::{Core, CoreError, Work};
-use super::links::LinkTask;
 use super::listener;
 use super::progress::Progress;
 use super::project::{Project, ProjectError};
+use super::reload::{Running, Spawner, keep};
 use super::stream::{self, Stream, StreamError};
+use super::tasks::Tasks;
 use super::uplink::UplinkTask;
 use super::{AgentHandle, SharedSpool, SystemClock, facts};
 use crate::configuration::Configuration;
@@ -19,7 +20,6 @@ use crate::uplink_client::{Client, ClientError};
 use crate::window::{Boot, Record, What};
 use evidence::key::SigningKey;
 use observation::Clock;
-use spool::keep::Keep;
 use spool::{Damage, Spool, StoreError};
 use std::fmt;
 use std::path::Path;
@@ -154,7 +154,10 @@ pub(super) struct OpenedStreams {
     pub(super) trusted_s: i64,
 }
 
-fn projects(configuration: &Configuration, key: &SigningKey) -> Result<Vec<Arc<Project>>, RunError> {
+pub(super) fn projects(
+    configuration: &Configuration,
+    key: &SigningKey,
+) -> Result<Vec<Arc<Project>>, RunError> {
     let mut projects = vec![];
     for uplink in &configuration.uplinks {
         let project = Project::load(configuration, uplink, key.public())?;
@@ -288,28 +291,23 @@ fn start(parts: Parts, opened: OpenedStreams) -> Result<AgentHandle, RunError> {
     let (link_tasks, uplink_tasks) = (TaskTracker::new(), TaskTracker::new());
     let signed: Vec<Arc<Notify>> = projects.iter().map(|_| Arc::new(Notify::new())).collect();
     let (on_link, of_point) = places(&configuration, &projects);
-    let keep = Keep {
-        statement_bytes: configuration.spool.max_bytes,
-        raw_bytes: configuration.raw.max_bytes,
-        retention_ms: i64::try_from(configuration.raw.retention.as_millis()).unwrap_or(i64::MAX),
-    };
+    let keep = keep(&configuration);
     let (every, agent) = (configuration.raw.journal, configuration.agent.id.clone());
     let data_dir = configuration.agent.data_dir.clone();
-    let mut receipts = vec![];
-    for (index, configured) in configuration.links.into_iter().enumerate() {
+    let tasks = Tasks::new(configuration.links.len());
+    let spawner = Spawner {
+        clock: Arc::clone(&clock),
+        core: core_sender.clone(),
+        board: Arc::clone(&board),
+        generation: generations,
+        stop: links_stop.clone(),
+        tracker: link_tasks.clone(),
+    };
+    let (mut receipts, mut links) = (vec![], vec![]);
+    for link in 0..configuration.links.len() {
         let (receipt_sender, receipt_receiver) = tokio::sync::mpsc::unbounded_channel();
         receipts.push(receipt_sender);
-        let task = LinkTask {
-            index,
-            link: configured.link,
-            clock: Arc::clone(&clock),
-            core: core_sender.clone(),
-            receipts: receipt_receiver,
-            board: Arc::clone(&board),
-            generation: generations.clone(),
-            stop: links_stop.clone(),
-        };
-        link_tasks.spawn(task.run());
+        links.push(spawner.spawn(&configuration, link, link, receipt_receiver));
     }
     for (index, (project, client)) in projects.iter().zip(clients).enumerate() {
         let task = UplinkTask {
@@ -334,10 +332,11 @@ fn start(parts: Parts, opened: OpenedStreams) -> Result<AgentHandle, RunError> {
         clock: Arc::clone(&clock),
         board: Arc::clone(&board),
         incoming,
+        tasks: tasks.clone(),
         receipts,
         on_link,
         of_point,
-        key,
+        key: Arc::clone(&key),
         agent,
         every,
         keep,
@@ -346,7 +345,7 @@ fn start(parts: Parts, opened: OpenedStreams) -> Result<AgentHandle, RunError> {
         signed,
         boot,
         trusted,
-        work: Work::default(),
+        work: Work { awake: Some(super::clock::awake_ms), ..Work::default() },
     };
     let thread = std::thread::Builder::new().name("core".to_owned());
     let spawned = thread.spawn(move || {
@@ -362,7 +361,9 @@ fn start(parts: Parts, opened: OpenedStreams) -> Result<AgentHandle, RunError> {
         }
     });
     spawned.map_err(RunError::Thread)?;
+    let running = Running { configuration, projects, key, tasks, links, spawner };
     Ok(AgentHandle {
+        running: tokio::sync::Mutex::new(running),
         board,
         clock,
         status_address,

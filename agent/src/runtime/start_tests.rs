@@ -39,7 +39,7 @@ async fn until(handle: &AgentHandle, wanted: impl Fn(&Status) -> bool) -> Status
 }
 
 #[tokio::test]
-async fn without_machine_and_gateway_an_agent_signs_that_it_knows_nothing_and_keeps_it() {
+async fn pain_18_without_machine_and_gateway_an_agent_signs_that_it_knows_nothing_and_keeps_it() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(Shifted(std::time::Instant::now()));
     let handle = start(dir.path(), &clock, "").await;

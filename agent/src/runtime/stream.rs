@@ -146,13 +146,15 @@ impl Stream {
         Ok(reached < self.next || (due.is_none() && known.is_none()))
     }
 
-    /// A row's own time, UTC ms; what is said has none and takes the engine's.
+    /// A row's own time, UTC ms; what is said has none and takes the engine's. Never before window time: pruning by
+    /// age must not take what was read while the wall clock showed 1970 for old.
     pub(crate) fn moment(&self, row: &Row) -> i64 {
-        match row {
-            Row::Record(Record::Boot(boot)) | Row::Resume(boot) => boot.at.utc.0,
+        let own = match row {
+            Row::Record(Record::Boot(boot)) | Row::Resume(boot) | Row::Suspended(boot) => boot.at.utc.0,
             Row::Record(Record::Step { until, .. }) => until.utc.0,
-            Row::Said(_) => self.engine.reached().0,
-        }
+            Row::Said(_) => i64::MIN,
+        };
+        own.max(self.engine.reached().0)
     }
 
     /// Applies a committed row.
@@ -161,6 +163,7 @@ impl Stream {
         match row {
             Row::Record(record) => self.engine.apply(record),
             Row::Resume(boot) => self.engine.resume_after_loss(boot),
+            Row::Suspended(boot) => self.engine.resume_after_suspension(boot),
             Row::Said(what) => self.engine.say(what.clone()),
         }
         let stepped = |o: &Output| matches!(o, Output::Event(e) if matches!(e.what, What::ClockStep { .. }));
@@ -197,6 +200,7 @@ impl Stream {
         // No window that the gateway has already is made again.
         if let Some(end) = go_on.lost_from {
             self.engine.forget_signed(Utc(end));
+            self.engine.cut_gaps(Utc(end));
         }
         self.engine.say(What::Note { text: go_on.note.clone() });
         for lost in go_on.lost.into_iter().chain(unsigned) {

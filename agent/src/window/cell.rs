@@ -139,6 +139,12 @@ impl Cell {
         self.reads.expected = self.reads.expected.saturating_add(narrow(ms / plan.validity.interval_ms()));
     }
 
+    /// Takes over reads that were counted elsewhere.
+    pub(super) fn add_reads(&mut self, reads: Reads) {
+        self.reads.expected = self.reads.expected.saturating_add(reads.expected);
+        self.reads.good = self.reads.good.saturating_add(reads.good);
+    }
+
     /// Hands out the reads counted so far.
     pub(super) fn take_reads(&mut self) -> Reads {
         std::mem::take(&mut self.reads)

@@ -32,7 +32,7 @@ impl Engine {
         self.state.timeline.forget(settled.min(counted));
     }
 
-    fn book(&mut self, m: usize, segment: &Segment) {
+    pub(super) fn book(&mut self, m: usize, segment: &Segment) {
         let State { timeline, windows, machines, .. } = &mut self.state;
         let step = i64::from(self.plan.step_ms);
         for (from, to) in timeline.spans(segment.from, segment.to) {

@@ -42,7 +42,7 @@ pub struct Engine {
     silence_ms: Vec<Option<u64>>,
     /// Machines with a point on the link, by link.
     on_link: Vec<Vec<usize>>,
-    dwell_ms: u64,
+    pub(super) dwell_ms: u64,
     pub(super) state: State,
 }
 
@@ -213,6 +213,23 @@ impl Engine {
         }
     }
 
+    /// Cuts gaps that were found before it was known how far the gateway's statements go to what none of those
+    /// covers.
+    pub fn cut_gaps(&mut self, end: Utc) {
+        let open = |what: &mut What| match what {
+            What::Down { from, to } | What::Loss { from, to } => {
+                *from = (*from).max(end);
+                from < to
+            }
+            _ => true,
+        };
+        self.state.events.retain_mut(|event| open(&mut event.what));
+        self.state.outputs.retain_mut(|output| match output {
+            Output::Event(event) => open(&mut event.what),
+            Output::Window(_) => true,
+        });
+    }
+
     /// The state each machine seems to be in now, in the order of the plan; for display, not final.
     pub fn current(&self) -> Vec<Leaf> {
         let machines = self.state.machines.iter().zip(&self.plan.machines);
@@ -256,6 +273,18 @@ impl Engine {
         self.finish();
         self.state.losing = true;
         self.restart(now);
+    }
+
+    /// Goes on after the box was suspended: as after a start nothing heard before is believed, and windows that are
+    /// missing are signed as down. Unlike at a start, the monotonic clock went on, so that a step of the wall clock
+    /// meanwhile shows.
+    pub fn resume_after_suspension(&mut self, now: &Boot) {
+        let step = self.state.timeline.clone().extend(now.at);
+        self.restart(now);
+        if let Some(step) = step {
+            self.say(What::ClockStep { expected: step.expected, shown: step.shown });
+        }
+        self.put_out(now.at.mono);
     }
 
     fn boot(&mut self, boot: &Boot) {
@@ -306,7 +335,7 @@ impl Engine {
 
     /// Puts inputs in line by time and sees how far sessions are confirmed. News of one link stays in the order
     /// in which it came, whatever its stamps say: what a session has said is not overtaken by its beginning.
-    fn receive(&mut self, inputs: &[Input], until: Mono) {
+    pub(super) fn receive(&mut self, inputs: &[Input], until: Mono) {
         for input in inputs {
             let link = match input {
                 Input::Observed(link, _)
@@ -345,7 +374,7 @@ impl Engine {
         self.state.inbox.insert(place, (at, arrival));
     }
 
-    fn horizon(&self) -> Mono {
+    pub(super) fn horizon(&self) -> Mono {
         let sessions = self.state.links.iter().filter_map(LinkState::horizon).min();
         let arrived = Mono(self.state.until.0.saturating_sub(ON_THE_WAY_MS));
         sessions.map_or(arrived, |last| last.min(arrived)).max(self.state.processed)
@@ -353,7 +382,7 @@ impl Engine {
 
     /// Works on everything up to and with `horizon`. At one moment windows end first (they are half-open), then
     /// values expire, then news comes in.
-    fn work_until(&mut self, horizon: Mono) {
+    pub(super) fn work_until(&mut self, horizon: Mono) {
         let step = i64::from(self.plan.step_ms);
         self.roll(self.state.processed);
         loop {
@@ -539,7 +568,13 @@ impl Engine {
 
     /// A session's standing changes for every machine that has a point on the link. With `lose`, what was heard
     /// before is not believed any more: a new session has to say everything again.
-    fn change_link(&mut self, link: LinkIndex, now: Mono, lose: bool, change: impl FnOnce(&mut LinkState)) {
+    pub(super) fn change_link(
+        &mut self,
+        link: LinkIndex,
+        now: Mono,
+        lose: bool,
+        change: impl FnOnce(&mut LinkState),
+    ) {
         let Some(i) = index(link, self.plan.links) else { return };
         let machines = self.on_link[i].clone();
         for &m in &machines {
@@ -583,4 +618,4 @@ fn index(link: LinkIndex, links: usize) -> Option<usize> {
 
 #[cfg(test)]
 #[path = "engine_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -12,8 +12,8 @@ use observation::{Decimal, Instant, Observation, Quality, Reason, Value};
 use proptest::prelude::*;
 
 /// The wall clock shows this when the monotonic clock shows 0: 2027-01-15T08:00:00Z.
-const T0: i64 = 1_800_000_000_000;
-const MINUTE: i64 = 60_000;
+pub(in crate::window) const T0: i64 = 1_800_000_000_000;
+pub(in crate::window) const MINUTE: i64 = 60_000;
 
 const EXECUTION: u32 = 0;
 const MODE: u32 = 1;
@@ -23,8 +23,8 @@ const PARTS: u32 = 4;
 const IDENTITY: u32 = 5;
 
 const CNC: u32 = 0;
-const METERS: u32 = 1;
-const BROKER: u32 = 2;
+pub(in crate::window) const METERS: u32 = 1;
+pub(in crate::window) const BROKER: u32 = 2;
 
 fn link_of(point: u32) -> LinkIndex {
     LinkIndex(match point {
@@ -58,7 +58,7 @@ fn pieces() -> CounterModel {
 }
 
 /// A machining centre on three links, its controller asked by subscription.
-fn cnc() -> MachinePlan {
+pub(in crate::window) fn cnc() -> MachinePlan {
     let points = vec![
         point(EXECUTION, "execution", Feeds::Rules, None),
         point(MODE, "mode", Feeds::Rules, None),
@@ -91,7 +91,7 @@ fn cnc() -> MachinePlan {
 }
 
 /// A press without a controller, measured by its power meter; energy from power.
-fn press() -> MachinePlan {
+pub(in crate::window) fn press() -> MachinePlan {
     let threshold =
         |side, watts: i64| Condition::Power(Threshold { side, watts: Decimal::from(watts), dwell_ms: 5000 });
     let rules = vec![
@@ -112,7 +112,7 @@ fn press() -> MachinePlan {
     }
 }
 
-fn plan(machine: MachinePlan) -> Arc<Plan> {
+pub(in crate::window) fn plan(machine: MachinePlan) -> Arc<Plan> {
     Arc::new(Plan {
         step_ms: 60_000,
         not_before: Utc(T0 - 10 * MINUTE),
@@ -122,16 +122,16 @@ fn plan(machine: MachinePlan) -> Arc<Plan> {
     })
 }
 
-fn instant(ms: i64) -> Instant {
+pub(in crate::window) fn instant(ms: i64) -> Instant {
     Instant { utc: Utc(T0 + ms), mono: Mono(u64::try_from(ms).unwrap()) }
 }
 
-fn boot(at: Instant) -> Record {
+pub(in crate::window) fn boot(at: Instant) -> Record {
     Record::Boot(Boot { at, version: "0.1.0".to_owned(), binary: [2; 32], configuration: [3; 32] })
 }
 
 /// A word of a script: `up:LINK`, `down:LINK`, `alive:LINK`, `NAME=VALUE`, `NAME=-` for a failed read.
-fn input(word: &str, at: Instant) -> Input {
+pub(in crate::window) fn input(word: &str, at: Instant) -> Input {
     let link = |name: &str| match name {
         "cnc" => LinkIndex(CNC),
         "meters" => LinkIndex(METERS),
@@ -193,7 +193,7 @@ fn run(machine: MachinePlan, script: &str) -> Engine {
     engine
 }
 
-fn windows(engine: &Engine) -> Vec<MachineWindow> {
+pub(in crate::window) fn windows(engine: &Engine) -> Vec<MachineWindow> {
     engine
         .outputs()
         .iter()
@@ -204,7 +204,7 @@ fn windows(engine: &Engine) -> Vec<MachineWindow> {
         .collect()
 }
 
-fn happened(engine: &Engine) -> Vec<What> {
+pub(in crate::window) fn happened(engine: &Engine) -> Vec<What> {
     let events = engine.outputs().iter().filter_map(|o| match o {
         Output::Event(e) => Some(e.what.clone()),
         Output::Window(_) => None,
@@ -213,7 +213,7 @@ fn happened(engine: &Engine) -> Vec<What> {
 }
 
 /// Leaf states of a window as `LEAF seconds`.
-fn states(window: &MachineWindow) -> String {
+pub(in crate::window) fn states(window: &MachineWindow) -> String {
     assert_eq!(window.check(60_000), Ok(()));
     let named = Leaf::ALL.iter().zip(window.states_ms).filter(|(_, ms)| *ms > 0);
     named
@@ -366,7 +366,7 @@ fn registers_carry_their_quality_over_a_gap() {
 }
 
 #[test]
-fn a_rollover_at_999999_99_is_an_event_with_both_values_and_the_window_says_so() {
+fn pain_09_a_rollover_at_999999_99_is_an_event_with_both_values_and_the_window_says_so() {
     let engine = run(cnc(), "0 up:meters kwh=999999.98\n1 kwh=999999.99\n2 kwh=0.00\n3 kwh=0.01\n61");
     let what = What::CounterBreak { column: kpi::column::ENERGY, last: 999_999_990_000, first: 0 };
     assert!(happened(&engine).contains(&what), "{:?}", happened(&engine));
@@ -391,11 +391,23 @@ fn a_part_of_a_piece_is_no_reading() {
 }
 
 #[test]
-fn reads_are_expected_even_when_nobody_asks() {
+fn pain_16_every_window_carries_the_reads_that_were_due_even_when_nobody_asks() {
     let polls: String = lines(0..30, |s| format!("{s} kw={}\n", if s % 10 == 9 { "-" } else { "1" }));
     let window = &windows(&run(press(), &format!("0 up:meters\n{polls}30 down:meters\n66")))[0];
     assert_eq!((window.reads_expected, window.reads_good), (59, 27));
-    assert_eq!((window.connected_ms, window.sessions), (30_000, 1));
+    // A read that fails says that nothing is heard until the next.
+    assert_eq!((window.connected_ms, window.sessions), (27_000, 1));
+}
+
+#[test]
+fn a_device_that_takes_connections_and_never_answers_is_not_connected() {
+    let polls = lines(1..70, |s| format!("{s} kw=-\n"));
+    let silent = &windows(&run(press(), &format!("0 up:meters\n{polls}")))[0];
+    assert_eq!((silent.connected_ms, silent.sessions, silent.reads_good), (0, 1, 0));
+    // One that falls silent is connected until its last answer may not be believed any more.
+    let polls = lines(0..70, |s| format!("{s} kw={}\n", if s < 20 { "1" } else { "-" }));
+    let window = &windows(&run(press(), &format!("0 up:meters\n{polls}")))[0];
+    assert_eq!(window.connected_ms, 20_000);
 }
 
 #[test]
@@ -406,7 +418,8 @@ fn a_subscribed_point_is_read_while_its_session_is_confirmed() {
             [0];
     // 11 looks at each of three subscribed points, 5 at the counter that never spoke, 58 polls of two registers.
     assert_eq!((window.reads_expected, window.reads_good), (3 * 11 + 5 + 2 * 58, 3 * 11));
-    assert_eq!((window.connected_ms, window.sessions, window.identity), (60_000, 3, 1));
+    // The broker's session stands, and its counter never spoke: that machine is not connected.
+    assert_eq!((window.connected_ms, window.sessions, window.identity), (0, 3, 1));
 }
 
 #[test]
@@ -513,7 +526,7 @@ fn with_clock_step(offset: i64, until_s: i64) -> Engine {
     engine
 }
 
-fn starts(engine: &Engine) -> Vec<i64> {
+pub(in crate::window) fn starts(engine: &Engine) -> Vec<i64> {
     let outputs = engine.outputs().iter();
     outputs
         .filter_map(|o| if let Output::Window(w) = o { Some((w.start.0 - T0) / MINUTE) } else { None })
@@ -521,7 +534,7 @@ fn starts(engine: &Engine) -> Vec<i64> {
 }
 
 #[test]
-fn an_hour_forward_is_a_down_between_whole_windows_and_a_clock_event() {
+fn pain_10_an_hour_forward_is_a_down_between_whole_windows_and_a_clock_event() {
     let engine = with_clock_step(60 * MINUTE, 200);
     assert_eq!(starts(&engine), [0, 1, 61, 62]);
     let down = What::Down { from: Utc(T0 + 2 * MINUTE), to: Utc(T0 + 61 * MINUTE) };
@@ -536,7 +549,7 @@ fn an_hour_forward_is_a_down_between_whole_windows_and_a_clock_event() {
 }
 
 #[test]
-fn an_hour_back_makes_no_window_twice() {
+fn pain_10_an_hour_back_makes_no_window_twice() {
     let engine = with_clock_step(-60 * MINUTE, 3900);
     assert_eq!(starts(&engine), [0, 1, 2, 3]);
     let got: Vec<_> = windows(&engine).iter().map(states).collect();
@@ -546,7 +559,7 @@ fn an_hour_back_makes_no_window_twice() {
 }
 
 #[test]
-fn a_clock_that_shows_1970_or_2036_is_not_followed() {
+fn pain_10_a_clock_that_shows_1970_or_2036_is_not_followed() {
     for shown in [0, 2_085_978_496_000] {
         let engine = with_clock_step(shown - T0 - 90_000, 200);
         assert_eq!(starts(&engine), [0, 1, 2]);
@@ -655,8 +668,107 @@ fn a_memory_of_another_plan_keeps_registers_and_the_end_but_not_the_open_window(
     assert_eq!(starts(&engine), [0, 1, 2]);
 }
 
+/// A wall clock in trouble, one fault after another; between two of them a second passes at a time.
+#[derive(Clone, Copy, Debug)]
+enum ClockFault {
+    /// It runs this many millionths fast for so many seconds.
+    Drift(i64, i64),
+    /// It steps by this many ms.
+    Step(i64),
+    /// It shows a time of its own for so many seconds, then the right one again.
+    Elsewhere(i64, i64),
+    /// A leap second: stepped back by one, or 24 h of smear.
+    Leap(bool),
+    /// The program is started again after so many seconds.
+    Restart(i64),
+}
+
+fn clock_faults() -> impl Strategy<Value = Vec<ClockFault>> {
+    let fault = prop_oneof![
+        4 => (-500i64..=500, 1i64..900).prop_map(|(ppm, s)| ClockFault::Drift(ppm, s)),
+        2 => prop_oneof![Just(3_600_000i64), Just(-3_600_000), -5000i64..5000].prop_map(ClockFault::Step),
+        1 => (prop_oneof![Just(0i64), Just(2_085_978_496_000)], 1i64..400)
+            .prop_map(|(shown, s)| ClockFault::Elsewhere(shown, s)),
+        1 => any::<bool>().prop_map(ClockFault::Leap),
+        1 => (0i64..4000).prop_map(ClockFault::Restart),
+    ];
+    prop::collection::vec(fault, 1..8)
+}
+
+/// Polls a press every second of the monotonic clock under these faults. Gives the engine and how often the shown
+/// time jumped by more than drift while the program ran.
+fn under(faults: &[ClockFault]) -> (Engine, usize) {
+    let mut engine = Engine::new(plan(press()), None);
+    let (mut mono, mut wall, mut fast, mut jumps) = (0i64, T0, 0i64, 0usize);
+    let at = |mono: i64, wall: i64| Instant { utc: Utc(wall), mono: Mono(u64::try_from(mono).unwrap()) };
+    engine.apply(&boot(at(0, wall)));
+    let up = |now| Record::Step { inputs: vec![Input::Up(LinkIndex(METERS), now)], until: now };
+    engine.apply(&up(at(0, wall)));
+    let second = |engine: &mut Engine, mono: i64, wall: i64| {
+        let now = at(mono, wall);
+        engine.apply(&Record::Step { inputs: vec![input("kw=2000", now)], until: now });
+    };
+    let mut run =
+        |engine: &mut Engine, seconds: i64, ppm: i64, shown: Option<i64>, wall: &mut i64, mono: &mut i64| {
+            for s in 0..seconds {
+                *mono += 1000;
+                fast += ppm;
+                *wall += 1000 + fast / 1000;
+                fast %= 1000;
+                second(engine, *mono, shown.map_or(*wall, |from| from + s * 1000));
+            }
+        };
+    for fault in faults {
+        match *fault {
+            ClockFault::Drift(ppm, seconds) => run(&mut engine, seconds, ppm, None, &mut wall, &mut mono),
+            ClockFault::Step(ms) => {
+                wall += ms;
+                jumps += usize::from(ms.abs() > 1000);
+            }
+            ClockFault::Elsewhere(shown, seconds) => {
+                run(&mut engine, seconds, 0, Some(shown), &mut wall, &mut mono);
+                jumps += 2;
+            }
+            ClockFault::Leap(true) => wall -= 1000,
+            ClockFault::Leap(false) => run(&mut engine, 1000, -12, None, &mut wall, &mut mono),
+            ClockFault::Restart(seconds) => {
+                wall += seconds * 1000;
+                mono = 0;
+                engine.apply(&boot(at(0, wall)));
+                engine.apply(&up(at(0, wall)));
+            }
+        }
+        run(&mut engine, 70, 0, None, &mut wall, &mut mono);
+    }
+    engine.finish();
+    (engine, jumps)
+}
+
+#[test]
+fn pain_10_a_clock_that_drifts_by_500_millionths_makes_every_window_and_no_event() {
+    for ppm in [-500, 500] {
+        let (engine, _) = under(&[ClockFault::Drift(ppm, 7200)]);
+        let starts = starts(&engine);
+        assert!(starts.len() > 119 && starts.iter().copied().eq(0..i64::try_from(starts.len()).unwrap()));
+        assert!(!happened(&engine).iter().any(|w| matches!(w, What::ClockStep { .. } | What::Down { .. })));
+        for window in &windows(&engine)[1..] {
+            assert_eq!(states(window), "producing 60");
+        }
+    }
+}
+
+#[test]
+fn pain_10_a_leap_second_stepped_or_smeared_neither_doubles_nor_drops_a_window() {
+    for stepped in [true, false] {
+        let (engine, _) = under(&[ClockFault::Leap(stepped), ClockFault::Drift(0, 300)]);
+        let starts = starts(&engine);
+        assert!(starts.iter().copied().eq(0..i64::try_from(starts.len()).unwrap()), "{starts:?}");
+        assert!(!happened(&engine).iter().any(|w| matches!(w, What::Down { .. })));
+    }
+}
+
 /// Random days of a machine: every kind of input, restarts and clock steps among them.
-fn any_records() -> impl Strategy<Value = Vec<Record>> {
+pub(in crate::window) fn any_records() -> impl Strategy<Value = Vec<Record>> {
     let word = prop_oneof![
         (0u8..4).prop_map(|v| format!("e={v}")),
         (1u8..3).prop_map(|v| format!("m={v}")),
@@ -761,6 +873,31 @@ proptest! {
                 }
             }
         }
+    }
+
+    /// Whatever the wall clock does: every window of the time is there once, or a signed down names it; the states
+    /// of each fill it; and a jump while the program runs never goes unsaid.
+    #[test]
+    fn pain_10_no_window_is_doubled_or_vanishes_under_clock_faults(faults in clock_faults()) {
+        let (engine, jumps) = under(&faults);
+        let mut next = T0;
+        for output in engine.outputs() {
+            match output {
+                Output::Window(w) => {
+                    prop_assert_eq!(w.start.0, next);
+                    prop_assert_eq!(w.machines[0].1.states_ms.iter().map(|ms| i64::from(*ms)).sum::<i64>(), MINUTE);
+                    next += MINUTE;
+                }
+                Output::Event(Event { what: What::Down { from, to }, .. }) => {
+                    prop_assert_eq!(from.0, next);
+                    prop_assert!(to > from && (to.0 - from.0) % MINUTE == 0);
+                    next = to.0;
+                }
+                Output::Event(_) => {}
+            }
+        }
+        let said = happened(&engine).iter().filter(|w| matches!(w, What::ClockStep { .. })).count();
+        prop_assert_eq!(said, jumps);
     }
 
     /// How inputs are cut into records does not matter, as long as none is late.

@@ -4,6 +4,7 @@
 //! windows.
 
 use super::cell::Cell;
+use super::input::LinkIndex;
 use super::link::LinkState;
 use super::output::{Event, What};
 use super::plan::{EnergyPlan, Factor, Feeds, MachinePlan};
@@ -86,10 +87,17 @@ impl Around<'_> {
         self.link(point).is_some_and(|link| link.confirmed)
     }
 
-    /// All links of the machine stand: a machine half of whose points cannot be heard is not connected.
-    fn connected(&self) -> bool {
-        !self.plan.points.is_empty()
-            && (0..self.plan.points.len()).all(|i| self.link(i).is_some_and(|link| link.up && link.confirmed))
+    /// Every link of the machine stands and something heard over it may still be believed: a machine half of whose
+    /// points cannot be heard is not connected, nor is a device that takes connections and never answers.
+    fn connected(&self, cells: &[Cell]) -> bool {
+        let points = &self.plan.points;
+        let heard = |link: LinkIndex| {
+            let own = cells.iter().zip(points).filter(|(_, p)| p.link == link);
+            own.into_iter().any(|(cell, plan)| cell.value(plan, true).is_some())
+        };
+        !points.is_empty()
+            && (0..points.len())
+                .all(|i| self.link(i).is_some_and(|link| link.up && link.confirmed) && heard(points[i].link))
     }
 
     /// How much window time ran between two moments, ms: in the open window and beyond its end.
@@ -141,6 +149,26 @@ impl MachineState {
         self.in_fault = before.in_fault;
     }
 
+    /// The same machine under another plan, from `from` on. The registers stay and what the open window has
+    /// gathered; with `remapped`, its numbers mean something else and nothing measured before counts for it.
+    pub(super) fn replanned(&mut self, plan: &MachinePlan, from: Mono, remapped: bool) -> Self {
+        let mut next = Self::new(plan, from);
+        next.inherit(self);
+        (next.connected_ms, next.changed) = (self.connected_ms, self.changed);
+        if remapped {
+            next.open_after_gap();
+        } else {
+            (next.power_mw_ms, next.power_known_ms) = (self.power_mw_ms, self.power_known_ms);
+            (next.peak_mw, next.identity) = (self.peak_mw, self.identity);
+        }
+        if let Some(first) = next.cells.first_mut() {
+            for cell in &mut self.cells {
+                first.add_reads(cell.take_reads());
+            }
+        }
+        next
+    }
+
     /// A restart: the registers stay, nothing that was heard is believed, monotonic time begins anew.
     pub(super) fn reboot(&mut self, plan: &MachinePlan, from: Mono) {
         for cell in &mut self.cells {
@@ -189,7 +217,9 @@ impl MachineState {
         }
         let after = self.cells[slot].value(plan, around.confirmed(slot));
         let matters = around.plan.rules.watches(slot) && before.as_ref() != after;
-        if matters || !around.plan.rules.ages().is_empty() {
+        // Whether the machine is heard at all may have changed.
+        let heard = before.is_some() != after.is_some();
+        if matters || heard || !around.plan.rules.ages().is_empty() {
             self.evaluate(around, now);
         }
     }
@@ -201,7 +231,7 @@ impl MachineState {
         let power = around.plan.feeding(Feeds::Power).and_then(|slot| view.value(slot));
         self.power_mw = power.and_then(Value::number).and_then(milliwatts);
         self.tracker.observe(now, &around.plan.rules, &view);
-        self.connected = around.connected();
+        self.connected = around.connected(&self.cells);
         self.peak_mw = self.peak_mw.max(self.power_mw);
         self.age_due = self.next_age(around.plan, now);
     }

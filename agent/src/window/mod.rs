@@ -12,6 +12,7 @@ mod machine;
 mod memory;
 mod output;
 mod plan;
+mod replan;
 mod timeline;
 
 pub use engine::Engine;
@@ -19,3 +20,4 @@ pub use input::{Boot, Input, LinkIndex, Record};
 pub use memory::{MemoryError, Restored};
 pub use output::{ClosedWindow, Event, Output, What};
 pub use plan::{EnergyPlan, Factor, Feeds, MachinePlan, Plan, PointPlan};
+pub use replan::{Replan, Unfit};
