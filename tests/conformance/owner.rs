@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Longest wait for anything; only failures ever wait that long.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+/// No pause is longer: a foreign server takes seconds to come back, and a test has no half a minute to find it there.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Something the link has said.
 #[derive(Clone, Debug)]
@@ -143,7 +145,7 @@ async fn own(link: Arc<dyn Link>, book: Arc<Book>) {
             backoff.succeeded();
         }
         book.add(session, told);
-        tokio::time::sleep(backoff.failed()).await;
+        tokio::time::sleep(backoff.failed().min(PAUSE)).await;
     }
 }
 
