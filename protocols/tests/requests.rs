@@ -78,9 +78,12 @@ fn points(line: &str) -> Vec<Point> {
     found
 }
 
+/// First address of a point, and how many it takes.
+type Place = (u16, u16);
+
 /// Whether these points may share a request: no run of unwanted addresses longer than the gap, and no more
 /// addresses than the limit. By marking every single address.
-fn may_share(points: &[(u16, u16)], gap: u16, most: u16) -> bool {
+fn may_share(points: &[Place], gap: u16, most: u16) -> bool {
     let first = points.iter().map(|p| usize::from(p.0)).min().unwrap();
     let end = points.iter().map(|p| usize::from(p.0) + usize::from(p.1)).max().unwrap();
     if end - first > usize::from(most) {
@@ -95,7 +98,7 @@ fn may_share(points: &[(u16, u16)], gap: u16, most: u16) -> bool {
 
 /// The fewest requests for one table of one unit, over all ways to cut its points, in the order of their
 /// addresses, into requests.
-fn fewest(mut points: Vec<(u16, u16)>, gap: u16, most: u16) -> usize {
+fn fewest(mut points: Vec<Place>, gap: u16, most: u16) -> usize {
     points.sort_unstable();
     // best[n]: of the first n points.
     let mut best = vec![0; points.len() + 1];
@@ -108,12 +111,8 @@ fn fewest(mut points: Vec<(u16, u16)>, gap: u16, most: u16) -> usize {
 }
 
 /// The same over all ways to put the points into groups, neighbours or not. For a few points.
-fn fewest_of_all(points: &[(u16, u16)], gap: u16, most: u16) -> usize {
-    fn place(
-        rest: &[(u16, u16)],
-        groups: &mut Vec<Vec<(u16, u16)>>,
-        fits: &dyn Fn(&[(u16, u16)]) -> bool,
-    ) -> usize {
+fn fewest_of_all(points: &[Place], gap: u16, most: u16) -> usize {
+    fn place(rest: &[Place], groups: &mut Vec<Vec<Place>>, fits: &dyn Fn(&[Place]) -> bool) -> usize {
         let Some((next, rest)) = rest.split_first() else {
             return if groups.iter().all(|group| fits(group)) { groups.len() } else { usize::MAX };
         };
@@ -135,7 +134,7 @@ fn fewest_of_all(points: &[(u16, u16)], gap: u16, most: u16) -> usize {
 fn a_poll_of_twenty_register_maps_takes_the_fewest_requests() {
     for (name, limits, lines) in MAPS {
         let points: Vec<Point> = lines.iter().flat_map(|line| points(line)).collect();
-        let mut tables: BTreeMap<(u8, Table), Vec<(u16, u16)>> = BTreeMap::new();
+        let mut tables: BTreeMap<(u8, Table), Vec<Place>> = BTreeMap::new();
         for Point { address, .. } in &points {
             tables.entry((address.unit, address.table)).or_default().push((address.offset, address.span()));
         }
