@@ -1,7 +1,7 @@
 //! Looks through a server's nodes for a person who is to write a configuration: names, addresses in the form the
 //! configuration takes, and one live value each.
 //!
-//! Browse, BrowseNext and Read only (OPC 10000-4 5.9.2, 5.9.3, 5.11.2), a bounded number of nodes for a bounded
+//! Browse, `BrowseNext` and Read only (OPC 10000-4 5.9.2, 5.9.3, 5.11.2), a bounded number of nodes for a bounded
 //! time, one request at a time. It is not the agent: nothing is recorded, nothing is subscribed.
 
 use std::collections::{HashMap, HashSet};
@@ -25,7 +25,7 @@ use crate::LinkError;
 
 /// Nodes of one request; fewer after a server has said that these are too many.
 const NODES_PER_REQUEST: usize = 50;
-/// References a server is asked for at once; it keeps the rest for BrowseNext.
+/// References a server is asked for at once; it keeps the rest for `BrowseNext`.
 const REFERENCES_PER_PAGE: u32 = 200;
 /// Characters of a value that are shown.
 const SHOWN: usize = 60;
@@ -385,12 +385,11 @@ fn reading(data: &DataValue) -> Reading {
 
 fn raw(variant: &Variant) -> String {
     match variant {
-        Variant::Empty => String::new(),
         Variant::Array(array) => {
             let some: Vec<String> = array.values.iter().take(SHOWN).map(raw).collect();
             format!("[{}]", some.join(", "))
         }
-        Variant::ExtensionObject(_) => String::new(),
+        Variant::Empty | Variant::ExtensionObject(_) => String::new(),
         other => other.to_string(),
     }
 }
