@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has to fail")]
 
 mod broker;
+mod edge;
 mod modbus;
 mod modbus_faults;
 mod mqtt;

@@ -5,61 +5,10 @@ use protocols::{Link, LinkError, Source};
 use serde_json::{Value, json};
 
 use super::broker::{Manner, Mosquitto, Stub};
-use super::peer::{Hand, Script, connect, next, text, to_the_end, within};
+use super::edge::Edge;
+use super::peer::{Hand, connect, next, text, to_the_end, within};
 
 const OPEN: &str = "allow_anonymous true";
-
-/// An edge node of the group Plant. It ends with this value as a program that is killed ends.
-struct Edge {
-    script: Script,
-    _plan: tempfile::NamedTempFile,
-    births: i64,
-}
-
-impl Edge {
-    async fn start(port: u16, node: &str, bd_seq: u8) -> Self {
-        let plan = tempfile::NamedTempFile::new().unwrap();
-        let content = json!({"port": port, "group": "Plant", "node": node, "bd_seq": bd_seq});
-        std::fs::write(plan.path(), content.to_string()).unwrap();
-        let mut script = Script::start("sparkplug_peer.py", plan.path());
-        assert_eq!(
-            script.line().await.as_deref(),
-            Some("connected"),
-            "the edge node did not start; install it with: target/peers/bin/pip install -r tests/peers/requirements.txt"
-        );
-        Self { script, _plan: plan, births: i64::from(bd_seq) * 1_000_000 }
-    }
-
-    async fn tell(&mut self, command: Value) {
-        assert_eq!(self.script.tell(&command.to_string()).await, "ok");
-    }
-
-    /// A birth with these metrics, and the point 0 that tells births apart.
-    async fn birth(&mut self, metrics: &[Value]) {
-        self.births += 1;
-        let mut metrics = metrics.to_vec();
-        metrics.push(json!({"name": "birth", "alias": 100, "type": "Int64", "value": self.births}));
-        self.tell(json!({"send": "NBIRTH", "metrics": metrics})).await;
-    }
-
-    async fn data(&mut self, metric: Value) {
-        self.tell(json!({"send": "NDATA", "metrics": [metric]})).await;
-    }
-
-    /// A birth that the broker keeps, against the rules.
-    async fn retained_birth(&mut self, metrics: &[Value]) {
-        self.tell(json!({"send": "NBIRTH", "metrics": metrics, "retain": true})).await;
-    }
-
-    async fn device(&mut self, message: &str, metrics: &[Value]) {
-        self.tell(json!({"send": message, "device": "Press3", "metrics": metrics})).await;
-    }
-
-    /// What others have published.
-    async fn heard(&mut self, command: Value) -> Vec<Value> {
-        serde_json::from_str(&self.script.tell(&command.to_string()).await).unwrap()
-    }
-}
 
 fn int(name: &str, alias: u64, value: i64) -> Value {
     json!({"name": name, "alias": alias, "type": "Int32", "value": value})
@@ -209,7 +158,7 @@ async fn pain_08_a_killed_node_is_bad_by_its_will_and_good_after_its_next_birth(
     let mut edge = Edge::start(broker.port, "Line1", 0).await;
     let mut source = connect(two_points(broker.port, &json!({})).as_ref()).await;
     born(source.as_mut(), &mut edge, &[int("a", 1, 1)]).await;
-    edge.script.kill().await;
+    edge.kill().await;
     assert_eq!(observed(source.as_mut()).await, ["0: bad Stale", "1: bad Stale", "2: bad Stale"]);
 
     let mut second = Edge::start(broker.port, "Line1", 1).await;
@@ -219,7 +168,7 @@ async fn pain_08_a_killed_node_is_bad_by_its_will_and_good_after_its_next_birth(
     let mut third = Edge::start(broker.port, "Line1", 2).await;
     third.birth(&[int("a", 1, 3)]).await;
     assert_eq!(observed(source.as_mut()).await[1], "1: good 3");
-    second.script.kill().await;
+    second.kill().await;
     while !third.heard(json!({"await": "NDEATH"})).await.iter().any(|m| m[0] == "spBv1.0/Plant/NDEATH/Line1")
     {
     }
