@@ -15,6 +15,8 @@ pub fn hit(name: &'static str) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    #[cfg(feature = "simulation")]
+    hook::pass(name);
     static WANTED: OnceLock<Option<(String, u32)>> = OnceLock::new();
     static LEFT: AtomicU32 = AtomicU32::new(0);
 
@@ -28,6 +30,32 @@ pub fn hit(name: &'static str) {
     });
     if wanted.as_ref().is_some_and(|(place, _)| place == name) && LEFT.fetch_sub(1, Ordering::SeqCst) == 1 {
         die(name);
+    }
+}
+
+/// Replaces death by what a simulation wants, on this thread.
+#[cfg(feature = "simulation")]
+pub mod hook {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    type Hook = Rc<dyn Fn(&'static str)>;
+
+    thread_local! {
+        static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
+    }
+
+    /// Calls `hook` at each place that this thread passes from now on.
+    pub fn set(hook: Option<Hook>) {
+        HOOK.set(hook);
+    }
+
+    pub(super) fn pass(name: &'static str) {
+        // The hook may unwind; nothing is borrowed by then.
+        let hook = HOOK.with_borrow(Clone::clone);
+        if let Some(hook) = hook {
+            hook(name);
+        }
     }
 }
 

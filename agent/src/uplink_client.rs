@@ -23,6 +23,15 @@ const MAX_ANSWER: usize = 1 << 20;
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    #[cfg(feature = "simulation")]
+    carrier: Option<Arc<dyn carried::Carrier>>,
+}
+
+/// What came back.
+struct Answer {
+    status: u16,
+    retry_after: Option<u32>,
+    body: Vec<u8>,
 }
 
 /// Why there is no answer to use.
@@ -105,18 +114,18 @@ impl Client {
             builder = builder.tls_certs_only([]);
         }
         let http = builder.build().map_err(|e| setup(&e))?;
-        Ok(Self { http, base: gateway.trim_end_matches('/').to_owned() })
+        Ok(Self {
+            http,
+            base: gateway.trim_end_matches('/').to_owned(),
+            #[cfg(feature = "simulation")]
+            carrier: None,
+        })
     }
 
     /// Sends statements.
     pub async fn push(&self, project: &str, body: Vec<u8>) -> Result<Outcome, ClientError> {
-        let url = format!("{}{}", self.base, path::statements(project));
-        let request = self.http.post(&url).header("content-type", STATEMENTS_TYPE).body(body);
-        let response = request.send().await.map_err(|e| unreachable_at(&url, &e))?;
-        let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
-        let status = response.status().as_u16();
-        let body = read(&url, response).await?;
-        Ok(Outcome::of(status, retry_after, &body))
+        let (_, answer) = self.exchange(&path::statements(project), Some(body)).await?;
+        Ok(Outcome::of(answer.status, answer.retry_after, &answer.body))
     }
 
     /// Where a stream stands.
@@ -145,8 +154,9 @@ impl Client {
         Err(ClientError::Answer { url: format!("{}{path}", self.base), detail })
     }
 
-    /// End of the last window in the statements of a stream up to and with `seq`, UTC s, if the gateway knows it
-    /// for exactly that state of the stream.
+    /// End of the last window in the statements of a stream up to and with `seq`, UTC s; none when there is no
+    /// window, or when the gateway's tables know the stream beyond `seq` only. Tables that have not come so far
+    /// yet are an error, to be asked again: without its end nobody could say what is lost behind it.
     pub async fn windows_end(&self, project: &str, kid: &Hash, seq: u64) -> Result<Option<i64>, ClientError> {
         #[derive(serde::Deserialize)]
         struct Overview {
@@ -158,10 +168,17 @@ impl Client {
             last_seq: Option<u64>,
             windows_end: Option<i64>,
         }
-        let overview: Overview =
-            self.json(&path::PROJECT.replace("{project}", &path::segment(project))).await?;
-        let own = overview.streams.into_iter().find(|s| s.kid == hex::encode(kid) && s.last_seq == Some(seq));
-        Ok(own.and_then(|s| s.windows_end))
+        let path = path::PROJECT.replace("{project}", &path::segment(project));
+        let overview: Overview = self.json(&path).await?;
+        let own = overview.streams.into_iter().find(|s| s.kid == hex::encode(kid));
+        match own {
+            Some(own) if own.last_seq == Some(seq) => Ok(own.windows_end),
+            Some(own) if own.last_seq > Some(seq) => Ok(None),
+            _ => {
+                let detail = format!("its tables have not come to statement {seq} of this box yet");
+                Err(ClientError::Answer { url: format!("{}{path}", self.base), detail })
+            }
+        }
     }
 
     async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
@@ -178,18 +195,66 @@ impl Client {
     }
 
     async fn get(&self, path: &str) -> Result<(String, Vec<u8>), ClientError> {
-        let url = format!("{}{path}", self.base);
-        let response = self.http.get(&url).send().await.map_err(|e| unreachable_at(&url, &e))?;
-        let status = response.status();
-        let body = read(&url, response).await?;
-        if status == StatusCode::OK {
+        let (url, Answer { status, body, .. }) = self.exchange(path, None).await?;
+        if status == StatusCode::OK.as_u16() {
             return Ok((url, body));
         }
         let detail = match serde_json::from_slice::<Problem>(&body) {
             Ok(problem) => problem.detail,
             Err(_) => "no description".to_owned(),
         };
-        Err(ClientError::Refused { url, status: status.as_u16(), detail })
+        Err(ClientError::Refused { url, status, detail })
+    }
+
+    /// Posts statements, or gets what stands at a path.
+    async fn exchange(&self, path: &str, body: Option<Vec<u8>>) -> Result<(String, Answer), ClientError> {
+        let url = format!("{}{path}", self.base);
+        #[cfg(feature = "simulation")]
+        if let Some(carrier) = &self.carrier {
+            let carried = carrier.carry(path.to_owned(), body).await;
+            let carried = carried.map_err(|detail| ClientError::Unreachable { url: url.clone(), detail })?;
+            let (status, retry_after, body) = carried;
+            return Ok((url, Answer { status, retry_after, body }));
+        }
+        let request = match body {
+            Some(body) => self.http.post(&url).header("content-type", STATEMENTS_TYPE).body(body),
+            None => self.http.get(&url),
+        };
+        let response = request.send().await.map_err(|e| unreachable_at(&url, &e))?;
+        let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
+        let status = response.status().as_u16();
+        let body = read(&url, response).await?;
+        Ok((url, Answer { status, retry_after, body }))
+    }
+}
+
+/// The seam at which a simulation takes the place of HTTP: everything above it is the product's.
+#[cfg(feature = "simulation")]
+pub mod carried {
+    use super::Client;
+    use std::pin::Pin;
+    use std::sync::Arc;
+
+    /// Status, `retry-after` and body; or why there is no answer.
+    pub type Carried = Result<(u16, Option<u32>, Vec<u8>), String>;
+
+    /// A network.
+    pub trait Carrier: Send + Sync + std::fmt::Debug {
+        /// Posts `body` to a path, or gets what stands there.
+        fn carry(
+            &self,
+            path: String,
+            body: Option<Vec<u8>>,
+        ) -> Pin<Box<dyn Future<Output = Carried> + Send + '_>>;
+    }
+
+    impl Client {
+        /// A client of this network.
+        #[must_use]
+        pub fn carried_by(mut self, carrier: Arc<dyn Carrier>) -> Self {
+            self.carrier = Some(carrier);
+            self
+        }
     }
 }
 

@@ -112,7 +112,8 @@ impl Gateway {
             let kid: Hash = hex::decode(kid).ok().and_then(|k| k.try_into().ok()).ok_or_else(none)?;
             let head = self.reader.stream(&kid).map_err(|e| internal(&e))?;
             let start = StreamState { next_seq: 0, head: None, frozen: false };
-            let state = head.map_or(start, |h| StreamState { next_seq: h.next_seq, head: h.head, frozen: h.frozen });
+            let state =
+                head.map_or(start, |h| StreamState { next_seq: h.next_seq, head: h.head, frozen: h.frozen });
             return Ok(json(&state));
         }
         if let Some(index) = rest.strip_prefix("/receipts/") {
@@ -153,9 +154,9 @@ impl Gateway {
                 self.seal_fault = None;
                 Ok(sealed)
             }
-            Err(SealError::Commit(tlog::CommitError::Unknown { .. } | tlog::CommitError::Conflict { .. })) => {
-                Err(Fatal)
-            }
+            Err(SealError::Commit(
+                tlog::CommitError::Unknown { .. } | tlog::CommitError::Conflict { .. },
+            )) => Err(Fatal),
             Err(error) => {
                 self.seal_fault = Some(error);
                 Ok(None)

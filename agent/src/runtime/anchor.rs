@@ -72,7 +72,10 @@ impl UplinkTask {
         let (lost, lost_from) = match (waiting, end) {
             // What waits follows what the gateway has: between the two nothing was kept either.
             (Some((_, to)), Some(end)) if end < to => (Some((end, to)), None),
-            (waiting, end) => (waiting, end),
+            // The gateway has all that waits, or other windows of the same time: nothing is missing up to its end.
+            (Some(_), Some(end)) => (None, Some(end)),
+            (waiting, None) => (waiting, None),
+            (None, end) => (None, end),
         };
         Ok(Order::GoOn(GoOn { seq, prev: head, send_from: seq, note, lost, lost_from }))
     }

@@ -63,7 +63,7 @@ pub(super) enum RoundError {
 }
 
 /// The agent is ending.
-struct Ending;
+pub(super) struct Ending;
 
 /// What a push round came to.
 enum Round {
@@ -93,8 +93,7 @@ impl UplinkTask {
         let mut closing = false;
         loop {
             if next_push.is_some_and(|at| at <= Instant::now()) {
-                let round = if looked { self.push(&mut pusher).await } else { self.first(&mut looked).await };
-                match self.pause(round, &mut backoff) {
+                match self.round(&mut pusher, &mut looked, &mut backoff).await {
                     Ok(pause) => next_push = pause.map(|pause| Instant::now() + pause),
                     Err(Ending) => return,
                 }
@@ -119,6 +118,17 @@ impl UplinkTask {
                 }
             }
         }
+    }
+
+    /// One round, and how long to wait after it; none while nothing waits.
+    pub(super) async fn round(
+        &self,
+        pusher: &mut Pusher,
+        looked: &mut bool,
+        backoff: &mut Backoff,
+    ) -> Result<Option<Duration>, Ending> {
+        let round = if *looked { self.push(pusher).await } else { self.first(looked).await };
+        self.pause(round, backoff)
     }
 
     async fn first(&self, looked: &mut bool) -> Result<Round, RoundError> {
