@@ -11,6 +11,7 @@ use crate::keep::{Aged, Oldest};
 use crate::schema;
 use crate::store::{JournalRow, Limit, RawBlock, Statement, Store, Stored, Stream, Usage};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row, params};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Memory for pages, KiB. The agent reads little and in order.
@@ -35,7 +36,7 @@ impl SqliteStore {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|e| translate(path, &e))?;
         let store = Self { connection, path: path.to_owned(), statement_max };
-        store.prepare().map_err(|e| store.error(&e))?;
+        store.prepare().map_err(|e| store.at_start(&e))?;
         store.check_format()?;
         store.check_pages()?;
         Ok(store)
@@ -55,7 +56,7 @@ impl SqliteStore {
         let pragma = |name: &str| -> Result<i64, StoreError> {
             self.connection
                 .query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
-                .map_err(|e| self.error(&e))
+                .map_err(|e| self.at_start(&e))
         };
         match (pragma("application_id")?, pragma("user_version")?) {
             (schema::APPLICATION, schema::FORMAT) => Ok(()),
@@ -74,7 +75,7 @@ impl SqliteStore {
         let tables: i64 = self
             .connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-            .map_err(|e| self.error(&e))?;
+            .map_err(|e| self.at_start(&e))?;
         Ok(tables == 0)
     }
 
@@ -95,7 +96,7 @@ impl SqliteStore {
             let verdict: String = self
                 .connection
                 .query_row(&format!("PRAGMA quick_check('{table}')"), [], |row| row.get(0))
-                .map_err(|e| self.error(&e))?;
+                .map_err(|e| self.at_start(&e))?;
             if verdict != "ok" {
                 return Err(StoreError::Damaged { path: self.path.clone(), detail: verdict });
             }
@@ -126,6 +127,20 @@ impl SqliteStore {
 
     pub(crate) fn error(&self, error: &rusqlite::Error) -> StoreError {
         translate(&self.path, error)
+    }
+
+    /// SQLite has no code of its own for a header that it cannot make sense of. What is asked at the start is
+    /// asked of every file, so that such an error is this file's.
+    fn at_start(&self, error: &rusqlite::Error) -> StoreError {
+        let strange = match error.sqlite_error_code() {
+            Some(ErrorCode::Unknown) => true,
+            Some(ErrorCode::ReadOnly) => says_it_is_read_only(&self.path),
+            _ => false,
+        };
+        match self.error(error) {
+            StoreError::Io { path, detail } if strange => StoreError::Damaged { path, detail },
+            other => other,
+        }
     }
 
     pub(crate) fn stream_by_id(&self, id: i64) -> rusqlite::Result<Stream> {
@@ -317,6 +332,14 @@ impl Store for SqliteStore {
     }
 }
 
+/// Whether the file itself, and not its rights, forbids writing: bytes 18 and 19 are 1 or 2 in every file that may
+/// be written ("The Database File Format", 1.3.3).
+fn says_it_is_read_only(path: &Path) -> bool {
+    let mut head = [0; 20];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head[18].max(head[19]) > 2
+}
+
 /// What SQLite's error means to the agent.
 pub(crate) fn translate(path: &Path, error: &rusqlite::Error) -> StoreError {
     let (path, detail) = (path.to_owned(), error.to_string());
@@ -324,7 +347,13 @@ pub(crate) fn translate(path: &Path, error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::DiskFull) => StoreError::Full { path },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::InUse { path },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { path, detail },
-        _ => StoreError::Io { path, detail },
+        // The questions are our own and fit our own tables: where one does not fit, or a row has another shape,
+        // the file is not as it was written.
+        None => StoreError::Damaged { path, detail },
+        Some(_) if matches!(error, rusqlite::Error::SqlInputError { .. }) => {
+            StoreError::Damaged { path, detail }
+        }
+        Some(_) => StoreError::Io { path, detail },
     }
 }
 

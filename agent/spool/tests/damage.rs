@@ -160,3 +160,31 @@ fn pain_19_any_zeroed_page_is_survived_and_everything_saved_is_intact() {
         spool.commit(&[Change::Fact { stream: P, key: "k", value: Some(b"v") }]).unwrap();
     }
 }
+
+/// Damage that SQLite has no code of its own for: a header of an unknown format, tables of other names.
+#[test]
+fn a_file_that_sqlite_cannot_make_sense_of_is_damaged_and_not_a_fault_of_the_disk() {
+    type Spoil = fn(&mut Vec<u8>);
+    // Byte 47 is the last of the schema format number ("The Database File Format", 1.3.10).
+    let header: Spoil = |file| file[47] = 9;
+    // Bytes 18 and 19 say which versions may write the file and read it (1.3.3).
+    let read_only: Spoil = |file| file[18..20].copy_from_slice(&[9, 1]);
+    let names: Spoil = |file| {
+        let at: Vec<usize> = (0..4096).filter(|at| file[*at..].starts_with(b"statement")).collect();
+        assert!(!at.is_empty());
+        at.into_iter().for_each(|at| file[at + 8] = b'x');
+    };
+    for spoil in [header, read_only, names] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("spool.db");
+        fill(&path);
+        let mut file = std::fs::read(&path).unwrap();
+        spoil(&mut file);
+        std::fs::write(&path, &file).unwrap();
+        let opened = spool::open(&path, u64::MAX, &intact).unwrap();
+        let damage = opened.damage.unwrap();
+        assert_eq!(std::fs::read(damage.kept_as).unwrap(), file);
+        let mut spool = Spool::new(Box::new(opened.store)).unwrap();
+        spool.commit(&[Change::Fact { stream: P, key: "epoch", value: Some(b"2") }]).unwrap();
+    }
+}
