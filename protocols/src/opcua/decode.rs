@@ -23,6 +23,8 @@ const SUB_CODE_MASK: u32 = 0xFFFF_0000;
 
 /// Milliseconds between 1601-01-01, the zero of OPC UA's clock (OPC 10000-6 5.2.2.5), and 1970-01-01.
 const MS_1601_TO_1970: i64 = 11_644_473_600_000;
+/// 9999-12-31T23:59:59Z, the last moment of OPC UA's clock, in its ticks.
+const END_OF_CALENDAR: i64 = 2_650_467_743_990_000_000;
 /// Ticks of 100 ns in a millisecond.
 const TICKS_PER_MS: i64 = 10_000;
 
@@ -111,9 +113,11 @@ fn plain(variant: &Variant) -> Result<Value, Reason> {
     }
 }
 
-/// The null time stamp (zero) and times no calendar of ours reaches are no claim at all.
+/// The null time stamp (zero), its counterpart at the end of the calendar, and whatever lies beyond the two
+/// (OPC 10000-6 5.2.2.5) are no claim at all.
 fn utc(time: DateTime) -> Option<Utc> {
-    (!time.is_null()).then(|| Utc(time.ticks() / TICKS_PER_MS - MS_1601_TO_1970))
+    let ticks = time.ticks();
+    (1..END_OF_CALENDAR).contains(&ticks).then(|| Utc(ticks / TICKS_PER_MS - MS_1601_TO_1970))
 }
 
 #[cfg(test)]
@@ -258,5 +262,9 @@ mod tests {
         assert_eq!((got.agent_time, got.mono), (AT.utc, AT.mono));
         assert_eq!(decode(&point(None, None), &data(None), AT).remove(0).source_time, None);
         assert_eq!(decode(&point(None, None), &data(Some(DateTime::null())), AT).remove(0).source_time, None);
+        for beyond in [-1, END_OF_CALENDAR, i64::MAX] {
+            let got = decode(&point(None, None), &data(Some(DateTime::from(beyond))), AT).remove(0);
+            assert_eq!((got.source_time, got.quality), (None, Quality::Good), "{beyond}");
+        }
     }
 }
