@@ -235,12 +235,17 @@ impl Machine {
     fn polled(&self, every_ms: i64, span_s: i64) -> Tally {
         let a_second = 1000 / every_ms;
         let mut tally = Tally { offered: span_s * a_second, ..Tally::default() };
-        for window in &self.windows {
+        for (i, window) in self.windows.iter().enumerate() {
             let due = window.took * a_second;
             let missing = (due - window.good).max(0);
             tally.in_evidence += window.good.min(due);
             tally.doubled += (window.good - due).max(0);
-            *(if window.troubled() { &mut tally.recorded } else { &mut tally.silent }) += missing;
+            // A poll that was not made shows when the next one is answered, which may be in the next window.
+            let later =
+                self.windows.get(i + 1).map_or(0, |next| (next.expected - next.took * a_second).max(0));
+            let said = if window.troubled() { missing } else { missing.min(later) };
+            tally.recorded += said;
+            tally.silent += missing - said;
         }
         tally.recorded += self.absences.iter().map(|(a, b)| (b - a) * a_second).sum::<i64>();
         let unaccounted = tally.offered - tally.in_evidence - tally.recorded - tally.silent;
@@ -382,7 +387,8 @@ mod tests {
         let polled = |windows| Machine { windows, absences: vec![] }.polled(250, 2);
         assert!(polled(vec![window(0, 4, 4, 4, Some(9)), window(1, 4, 2, 2, Some(19))]).holds());
         assert_eq!(polled(vec![window(0, 4, 4, 4, Some(9))]).silent, 4);
-        assert_eq!(polled(vec![window(0, 4, 4, 4, Some(9)), window(1, 3, 3, 3, Some(19))]).silent, 1);
+        assert_eq!(polled(vec![window(0, 3, 3, 3, Some(9)), window(1, 4, 4, 4, Some(19))]).silent, 1);
+        assert_eq!(polled(vec![window(0, 3, 3, 3, Some(9)), window(1, 5, 4, 4, Some(19))]).recorded, 1);
         assert_eq!(polled(vec![window(0, 4, 4, 4, Some(9)), window(1, 5, 5, 5, Some(19))]).doubled, 1);
         assert_eq!(polled([0, 1, 1].map(|s| window(s, 4, 4, 4, Some(9))).to_vec()).doubled, 4);
     }

@@ -85,8 +85,11 @@ impl Cell {
         now: Mono,
         confirmed: bool,
     ) -> Effect {
-        self.count_until(plan, now, confirmed, true);
         let answered = value.is_some();
+        if answered {
+            self.count_skipped(plan, now);
+        }
+        self.count_until(plan, now, confirmed, true);
         if matches!(plan.validity, Validity::Polled { .. }) && was_asked(observation) {
             self.reads.expected += 1;
             self.reads.good += u32::from(answered);
@@ -113,6 +116,17 @@ impl Cell {
     /// When the value ends by its age.
     pub(super) fn expires(&self, plan: &PointPlan) -> Option<Mono> {
         plan.validity.expires(self.read?).filter(|_| self.good)
+    }
+
+    /// An answer has come. Polls lie evenly, so a gap that is rounded to two intervals or more is one in which a poll
+    /// was due and nobody asked, be it that this box had no time; answers that are slower than half an interval are
+    /// rare enough to be counted too strictly. (A time-out says nothing of the kind: it comes late by itself.)
+    fn count_skipped(&mut self, plan: &PointPlan, now: Mono) {
+        let Validity::Polled { every_ms } = plan.validity else { return };
+        let interval = every_ms.max(1);
+        let missed = ((now.since(self.counted) + interval / 2) / interval).saturating_sub(1);
+        self.reads.expected += narrow(missed.saturating_sub(self.missed));
+        self.missed = self.missed.max(missed);
     }
 
     /// Counts the reads that were due before `now`; those due at `now` itself too if `inclusive`.

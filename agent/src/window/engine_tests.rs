@@ -400,6 +400,19 @@ fn pain_16_every_window_carries_the_reads_that_were_due_even_when_nobody_asks() 
 }
 
 #[test]
+fn pain_16_a_poll_that_this_box_did_not_make_was_due_all_the_same() {
+    // Answers come some milliseconds after the second, now more, now less.
+    let all = |missing: &[i64]| -> String {
+        let made = (1..70).filter(|s| !missing.contains(s));
+        lines(made, |s| format!("{s}.{:03} kw=1\n", 40 - 15 * (s % 3)))
+    };
+    for (missing, good) in [(&[][..], 59), (&[20], 58), (&[20, 31, 44], 56), (&[20, 21, 22], 56)] {
+        let window = &windows(&run(press(), &format!("0 up:meters\n{}", all(missing))))[0];
+        assert_eq!((window.reads_expected, window.reads_good), (59, good), "{missing:?}");
+    }
+}
+
+#[test]
 fn a_device_that_takes_connections_and_never_answers_is_not_connected() {
     let polls = lines(1..70, |s| format!("{s} kw=-\n"));
     let silent = &windows(&run(press(), &format!("0 up:meters\n{polls}")))[0];
