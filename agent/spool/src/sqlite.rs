@@ -346,10 +346,11 @@ pub(crate) fn translate(path: &Path, error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full { path },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::InUse { path },
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { path, detail },
-        // The questions are our own and fit our own tables: where one does not fit, or a row has another shape,
-        // the file is not as it was written.
-        None => StoreError::Damaged { path, detail },
+        // Without a code, a row has another shape than was written: the file is not as it was.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => {
+            StoreError::Damaged { path, detail }
+        }
+        // The questions are our own and fit our own tables.
         Some(_) if matches!(error, rusqlite::Error::SqlInputError { .. }) => {
             StoreError::Damaged { path, detail }
         }

@@ -172,7 +172,9 @@ fn a_file_that_sqlite_cannot_make_sense_of_is_damaged_and_not_a_fault_of_the_dis
     let names: Spoil = |file| {
         let at: Vec<usize> = (0..4096).filter(|at| file[*at..].starts_with(b"statement")).collect();
         assert!(!at.is_empty());
-        at.into_iter().for_each(|at| file[at + 8] = b'x');
+        for at in at {
+            file[at + 8] = b'x';
+        }
     };
     for spoil in [header, read_only, names] {
         let dir = tempfile::tempdir().unwrap();
