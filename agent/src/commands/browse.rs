@@ -28,7 +28,7 @@ pub struct Browse {
     /// 配置文件（其余部分可以未完成） / the configuration; the rest of it may be unfinished
     #[arg(long, value_name = "FILE", requires = "link")]
     config: Option<PathBuf>,
-    /// 或直接给地址，不加密、匿名 / or an address, without security and user: opc.tcp://192.0.2.21:4840
+    /// 或直接给地址，不加密、匿名 / or an address, without security and user: `opc.tcp://192.0.2.21:4840`
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
     /// 从哪个节点开始 / where to begin, such as "nsu=urn:example:cnc;s=Channel1"

@@ -28,7 +28,7 @@ pub struct Probe {
     /// 配置文件（其余部分可以未完成） / the configuration; the rest of it may be unfinished
     #[arg(long, value_name = "FILE", requires = "link")]
     config: Option<PathBuf>,
-    /// 直接给地址 / or an address: tcp://192.0.2.10:502, rtu+tcp://192.0.2.10:4001, serial:///dev/ttyUSB0
+    /// 直接给地址 / or an address: `tcp://192.0.2.10:502`, `rtu+tcp://192.0.2.10:4001`, `serial:///dev/ttyUSB0`
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
     /// 串口波特率 / serial port: baud rate (9600)

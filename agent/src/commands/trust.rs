@@ -33,12 +33,11 @@ pub fn trust(wanted: &Trust) -> Result<Exit, Failure> {
     let (text, exit) = match (&wanted.link, &wanted.config, &wanted.pki, &wanted.fingerprint) {
         (Some(link), Some(config), _, given) => {
             let settings = super::browse::settings_of(config, link)?;
-            match given {
-                Some(given) => accepted(&settings.pki_dir, given)?,
-                None => {
-                    let again = format!("plumbline-agent trust --config {} --link {link}", config.display());
-                    look(settings, &again)?
-                }
+            if let Some(given) = given {
+                accepted(&settings.pki_dir, given)?
+            } else {
+                let again = format!("plumbline-agent trust --config {} --link {link}", config.display());
+                look(settings, &again)?
             }
         }
         (_, _, Some(pki), Some(given)) => accepted(pki, given)?,

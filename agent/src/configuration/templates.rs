@@ -38,7 +38,7 @@ pub(super) fn expand(document: &Document) -> Expanded {
     let mut written_out = vec![];
     for (index, machine) in std::mem::take(machines).into_iter().enumerate() {
         let mut template = Template { file: &document.file, index, problems: &mut expanded.problems };
-        match template.split(&machine) {
+        match Template::split(&machine) {
             None => {
                 expanded.origins.push((index, None));
                 written_out.push(machine);
@@ -99,9 +99,9 @@ fn gathered(found: Vec<Problem>, origins: &[(usize, Option<String>)]) -> Vec<Pro
     let finished = |(mut problem, names): (Problem, Vec<String>)| {
         match names.as_slice() {
             [] => {}
-            [one] => problem.message.push_str(&format!(" (for {one})")),
+            [one] => problem.message += format!(" (for {one})").as_str(),
             [first, others @ ..] => {
-                problem.message.push_str(&format!(" (for {first} and {} more)", others.len()));
+                problem.message += format!(" (for {first} and {} more)", others.len()).as_str();
             }
         }
         problem
@@ -128,7 +128,7 @@ type Entry = (String, usize, Node);
 
 impl Template<'_> {
     /// The `each` of a machine and the rest of it, if it has one.
-    fn split(&self, machine: &Node) -> Option<(Entry, Node)> {
+    fn split(machine: &Node) -> Option<(Entry, Node)> {
         let Kind::Table(entries) = &machine.kind else { return None };
         let each = entries.iter().find(|(key, _, _)| key == "each")?.clone();
         let mut rest: Vec<Entry> = entries.iter().filter(|(key, _, _)| key != "each").cloned().collect();

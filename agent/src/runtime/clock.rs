@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn pain_10_only_the_kernel_makes_a_clock_synchronised_where_it_can_be_asked() {
         let kernel = |synchronised| Kernel { synchronised, max_error: "12".into(), leap: false };
-        let fresh = Some(Duration::from_secs(60));
+        let fresh = Some(Duration::from_mins(1));
         let say = |kernel: Option<Kernel>, mark| {
             let claim = said(Mono(5), false, kernel.as_ref(), mark);
             (claim.status, claim.source)

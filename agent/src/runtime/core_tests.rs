@@ -662,3 +662,31 @@ fn pain_10_a_suspension_is_down_time_of_its_length_and_no_step_of_the_clock() {
     let boots = signed.events.iter().filter(|e| e.code == EventCode::Boot).count();
     assert_eq!((steps, boots), (0, 1));
 }
+
+#[test]
+fn pain_10_a_clock_far_ahead_at_a_start_is_signed_and_not_called_synchronised() {
+    const DAY: u64 = 86_400_000;
+    for (off, said) in [(DAY - 10_000, false), (3 * DAY, true)] {
+        let mut rig = Rig::new();
+        let mut core = rig.start();
+        rig.run(&mut core, 8_000).unwrap();
+        let before = lock(&core.store).stream(P).unwrap().next_seq;
+        drop(core);
+        rig.clock.advance(off);
+        let mut core = rig.start();
+        rig.run(&mut core, 8_000).unwrap();
+        let signed = rig.signed(&core);
+        signed.assert_tiles("started late");
+        let notes =
+            signed.events.iter().filter(|e| format!("{e:?}").contains("at this start the clock showed"));
+        assert_eq!(notes.count(), usize::from(said), "{:?}", signed.events);
+        let statements = lock(&core.store).statements(P, before, ALL).unwrap();
+        let restepped = statements.iter().filter(|s| {
+            let Payload::Window(batch) = evidence::statement::open(&s.bytes).unwrap().payload else {
+                return false;
+            };
+            batch.clock.status == evidence::payload::ClockStatus::Restepped
+        });
+        assert_eq!(restepped.count(), usize::from(said));
+    }
+}

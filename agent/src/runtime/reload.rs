@@ -140,7 +140,9 @@ impl Running {
         }
         replan.remapped = remapped(&self.configuration, &next);
         let mut board = Next::new(&next, self.spawner.clock.now().utc, &tasks);
-        projects.iter().for_each(|project| board.mappings(&next, project));
+        for project in &projects {
+            board.mappings(&next, project);
+        }
         let (on_link, of_point) = places(&next, &projects);
         let (done, answer) = oneshot::channel();
         let switch = Switch {
@@ -179,7 +181,9 @@ impl Running {
         let mut old: Vec<Option<RunningLink>> = self.links.drain(..).map(Some).collect();
         let mut links: Vec<Option<RunningLink>> =
             kept.iter().map(|link| link.and_then(|link| old[link].take())).collect();
-        old.iter().flatten().for_each(|gone| gone.stop.cancel());
+        for gone in old.iter().flatten() {
+            gone.stop.cancel();
+        }
         for gone in old.into_iter().flatten() {
             // A session that does not end is left to itself: its news belongs nowhere any more.
             let _ = tokio::time::timeout(CLOSING, gone.ended).await;

@@ -19,7 +19,7 @@ use crate::keys::{self, KeyFileError};
 use crate::uplink_client::{Client, ClientError};
 use crate::window::{Boot, Record, What};
 use evidence::key::SigningKey;
-use observation::Clock;
+use observation::{Clock, Utc};
 use spool::{Damage, Spool, StoreError};
 use std::fmt;
 use std::path::Path;
@@ -241,9 +241,33 @@ pub(super) fn rebuild(
         first.extend(damage.map(|d| (i, Row::Said(What::Note { text: d.text }))));
         let seen = spool.fact(id, facts::SEEN)?.as_deref().and_then(facts::read_seen);
         trusted_s = trusted_s.max(seen.map_or(0, |seen| seen.time));
-        streams.push(rebuilt.stream);
+        let mut stream = rebuilt.stream;
+        let cosigned = seen.map(|seen| Utc(seen.time.saturating_mul(1000)));
+        if let Some(text) = far_ahead(boot.at.utc, stream.end.map(Utc).max(cosigned)) {
+            tracing::warn!(project = id, text);
+            stream.restepped = true;
+            first.push((i, Row::Said(What::Note { text })));
+        }
+        streams.push(stream);
     }
     Ok(OpenedStreams { spool, streams, first, progress, trusted_s })
+}
+
+/// A start at which the wall clock is this far ahead of all that is known, ms, is signed as such: nothing here can
+/// tell a box that was off for so long from a clock that is wrong.
+const FAR_AHEAD_MS: i64 = 86_400_000;
+
+/// What is to be said about the wall clock at a start; `known` is the newest time that is known to have passed.
+fn far_ahead(shown: Utc, known: Option<Utc>) -> Option<String> {
+    let known = known?;
+    let ahead = shown.0.saturating_sub(known.0);
+    (ahead > FAR_AHEAD_MS).then(|| {
+        let hours = ahead / 3_600_000;
+        format!(
+            "at this start the clock showed {shown}, {hours} h after {known}, the newest time known; unless the box \
+             was off so long, its clock was wrong"
+        )
+    })
 }
 
 /// What a damaged spool means for one stream.
@@ -348,7 +372,7 @@ fn start(parts: Parts, opened: OpenedStreams) -> Result<AgentHandle, RunError> {
         work: Work { awake: Some(super::clock::awake_ms), ..Work::default() },
     };
     let thread = std::thread::Builder::new().name("core".to_owned());
-    let spawned = thread.spawn(move || {
+    let begun = thread.spawn(move || {
         let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| core.run(first)));
         let failure = match end {
             Ok(Ok(())) => None,
@@ -360,7 +384,7 @@ fn start(parts: Parts, opened: OpenedStreams) -> Result<AgentHandle, RunError> {
             ended_sender.send_replace(Some(failure));
         }
     });
-    spawned.map_err(RunError::Thread)?;
+    begun.map_err(RunError::Thread)?;
     let running = Running { configuration, projects, key, tasks, links, spawner };
     Ok(AgentHandle {
         running: tokio::sync::Mutex::new(running),

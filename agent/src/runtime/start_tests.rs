@@ -3,7 +3,7 @@
 use super::*;
 use crate::runtime::fixture::{self, P, T0};
 use crate::status::Status;
-use observation::{Instant, Mono, Utc};
+use observation::{Instant, Mono};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

@@ -52,19 +52,16 @@ struct Written {
 impl Core {
     /// Makes a change of the configuration, or leaves everything as it is.
     pub(super) fn switch(&mut self, switch: Switch) -> Result<(), CoreError> {
-        let refused = match self.prepare(&switch)? {
-            Err(refused) => Some(refused),
-            Ok(()) => {
-                let before = self.engines()?;
-                let refused = self.commit_switch(&switch)?.err();
-                if refused.is_some() {
-                    for (stream, snapshot) in self.streams.iter_mut().zip(&before) {
-                        stream.put_back(snapshot)?;
-                    }
+        let mut refused = self.prepare(&switch)?.err();
+        if refused.is_none() {
+            let before = self.engines()?;
+            refused = self.commit_switch(&switch)?.err();
+            if refused.is_some() {
+                for (stream, snapshot) in self.streams.iter_mut().zip(&before) {
+                    stream.put_back(snapshot)?;
                 }
-                refused
             }
-        };
+        }
         let Switch { projects, tasks, receipts, on_link, of_point, every, keep, board, done, replan } =
             switch;
         if let Some(refused) = refused {

@@ -102,10 +102,14 @@ impl Engine {
             machine.evaluate(around, from);
             segments = machine.tracker.settle(from, &around.plan.rules);
         });
-        segments.iter().for_each(|segment| self.book(m, segment));
+        for segment in &segments {
+            self.book(m, segment);
+        }
         let State { machines, windows, .. } = &mut self.state;
         if remapped {
-            windows.iter_mut().for_each(|window| forget(&mut window.rows[m]));
+            for window in windows {
+                forget(&mut window.rows[m]);
+            }
         }
         machines[m] = machines[m].replanned(new, from, remapped);
     }

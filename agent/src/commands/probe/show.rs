@@ -22,7 +22,7 @@ pub(super) struct Place<'a> {
 pub(super) fn registers(place: &Place<'_>, words: &[u16], shows: Option<Decimal>) -> (String, bool) {
     let ways = ways(words);
     let fitting: Vec<(&Way, Decimal)> = match shows {
-        Some(shown) => matching(&ways, shown),
+        Some(display) => matching(&ways, display),
         None => plausible(&ways).into_iter().map(|way| (way, Decimal::from(1i64))).collect(),
     };
     let mut out = String::new();
@@ -33,11 +33,11 @@ pub(super) fn registers(place: &Place<'_>, words: &[u16], shows: Option<Decimal>
         block(&mut out, &ways, width, &fitting);
     }
     match (shows, fitting.is_empty()) {
-        (Some(shown), true) => line(
+        (Some(display), true) => line(
             &mut out,
             &format!(
-                "\n没有一种读法得到 {shown}（±1 %，倍率 10⁻⁶ 到 10³）。地址可能差 1，或在 input 表中；用 --registers 搜索 · no way \
-                 of reading gives {shown}: the address may be off by one, or in the other table; look with --registers"
+                "\n没有一种读法得到 {display}（±1 %，倍率 10⁻⁶ 到 10³）。地址可能差 1，或在 input 表中；用 --registers 搜索 · no way \
+                 of reading gives {display}: the address may be off by one, or in the other table; look with --registers"
             ),
         ),
         (None, true) => line(
@@ -77,9 +77,9 @@ fn block(out: &mut String, ways: &[Way], width: u16, fitting: &[(&Way, Decimal)]
         line(out, &format!("     {}", head.collect::<String>()));
     }
     for (kind, row) in kinds.iter().zip(&rows) {
-        let cells: String =
+        let cells: Vec<String> =
             row.iter().zip(&widths).map(|(cell, width)| format!("  {cell:>width$}")).collect();
-        line(out, &format!("  {kind}{cells}"));
+        line(out, &format!("  {kind}{}", cells.concat()));
     }
 }
 
@@ -98,7 +98,7 @@ fn short(value: Decimal) -> String {
 
 fn lines_to_paste(out: &mut String, place: &Place<'_>, fitting: &[(&Way, Decimal)], shows: Option<Decimal>) {
     let head = match shows {
-        Some(shown) => format!("与 {shown} 相符，粘贴其一 · fits {shown}; paste one of these"),
+        Some(display) => format!("与 {display} 相符，粘贴其一 · fits {display}; paste one of these"),
         None => "可能的读法（带 *）；对照表盘后粘贴其一，或用 --shows 给出表盘读数 · possible (marked *); compare with the \
                  device's display and paste one, or give its reading with --shows"
             .to_owned(),
