@@ -78,7 +78,8 @@ fn a_configuration_is_taken_link_by_link_while_the_agent_runs() {
     hang_up(&mut chain, &first.replace("length = \"1s\"", "length = \"2s\""));
     chain.agent().wait_for_line("window.length cannot change");
 
-    hang_up(&mut chain, &chain.configuration(1, &plant(mill.1, press.1)));
+    let second = chain.configuration(1, &plant(mill.1, press.1));
+    hang_up(&mut chain, &second);
     let taken = chain.agent().wait_for_line("the configuration is in force");
     assert!(
         taken.contains("kept: a") && taken.contains("started: b") && taken.contains("ended: b"),
@@ -91,7 +92,8 @@ fn a_configuration_is_taken_link_by_link_while_the_agent_runs() {
     let (link, machines) = without.split_at(without.find("[[machine]]\nid = \"press\"").unwrap());
     let only = machines[machines.find("[[machine]]\nid = \"mill\"").unwrap()..].to_owned();
     wait_until("the press has been read for some seconds", || chain.logged_until(PROJECT) >= switched + 5);
-    hang_up(&mut chain, &chain.configuration(1, &format!("{link}{only}")));
+    let third = chain.configuration(1, &format!("{link}{only}"));
+    hang_up(&mut chain, &third);
     chain.agent().wait_for_line("started: –; 停止 ended: b");
     let ended = now_s();
     wait_until("the mill goes on", || chain.logged_until(PROJECT) >= ended + 4);
