@@ -11,7 +11,7 @@ use rumqttc_v4::{
 use super::dial::Dialler;
 use super::settings::Settings;
 use super::wire::{Ack, Acknowledger, Incoming, MAX_PACKET_BYTES, Message, Wire};
-use super::wire::{full, io, refused, requests};
+use super::wire::{OUTGOING, full, io, refused, requests};
 use crate::LinkError;
 
 pub(super) struct V4 {
@@ -32,6 +32,8 @@ impl V4 {
             .set_ack_mode(AckMode::Manual)
             .set_max_packet_size(max, max);
         options.set_clean_session(settings.clean);
+        // As in version 5.
+        options.set_inflight(OUTGOING);
         options.set_socket_connector(move |_, _| dialler.clone().dial());
         match (&settings.user, &settings.password) {
             (Some(user), Some(password)) => {

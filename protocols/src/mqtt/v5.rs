@@ -12,7 +12,7 @@ use rumqttc_v5::{
 use super::dial::Dialler;
 use super::settings::Settings;
 use super::wire::{Ack, Acknowledger, Incoming, Message, Wire};
-use super::wire::{full, io, refused, requests};
+use super::wire::{OUTGOING, full, io, refused, requests};
 use crate::LinkError;
 
 /// How long a broker keeps our session while we are away, s: a long weekend.
@@ -33,7 +33,7 @@ impl SessionStore for NothingPending {
             client_id: key.client_id().to_owned(),
             clean_start: false,
             session_expiry_interval: Some(SESSION_EXPIRY_S),
-            outgoing_inflight_upper_limit: None,
+            outgoing_inflight_upper_limit: Some(OUTGOING),
             ack_mode: PersistedAckMode::Manual,
             last_pkid: 0,
             last_puback: 0,
@@ -70,6 +70,8 @@ impl V5 {
         // keeps it out instead, and says so. It comes last: the crate falls back to its own limit of 10 KiB
         // with each of the other properties.
         options.set_receive_maximum(Some(settings.in_flight));
+        // The crate looks through a table of this length with each packet, and we publish hardly anything.
+        options.set_outgoing_inflight_upper_limit(OUTGOING);
         if !settings.clean {
             options.set_session_expiry_interval(Some(SESSION_EXPIRY_S)).set_session_store(NothingPending);
         }

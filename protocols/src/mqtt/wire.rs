@@ -16,6 +16,9 @@ use crate::LinkError;
 /// message that is quite usual.
 pub(super) const MAX_PACKET_BYTES: u32 = 1 << 20;
 
+/// Messages of our own that may be unacknowledged: requests of another protocol over MQTT, one at a time.
+pub(super) const OUTGOING: u16 = 16;
+
 /// Requests that may wait for the polling task. Each pending acknowledgement is one of them, and so is each
 /// subscription; what does not fit is not sent.
 pub(super) fn requests(settings: &Settings) -> usize {
