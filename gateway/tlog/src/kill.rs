@@ -15,11 +15,11 @@ pub fn hit(name: &'static str) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    #[cfg(feature = "simulation")]
-    hook::pass(name);
     static CHOSEN: OnceLock<Option<(String, u64)>> = OnceLock::new();
     static PASSES: AtomicU64 = AtomicU64::new(0);
 
+    #[cfg(feature = "simulation")]
+    hook::pass(name);
     let chosen = CHOSEN.get_or_init(|| {
         let text = std::env::var("PLUMBLINE_KILL_AT").ok()?;
         let (point, n) = text.split_once(':').unwrap_or((&text, "1"));
