@@ -15,11 +15,11 @@ pub fn hit(name: &'static str) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    #[cfg(feature = "simulation")]
-    hook::pass(name);
     static WANTED: OnceLock<Option<(String, u32)>> = OnceLock::new();
     static LEFT: AtomicU32 = AtomicU32::new(0);
 
+    #[cfg(feature = "simulation")]
+    hook::pass(name);
     let wanted = WANTED.get_or_init(|| {
         let wanted = std::env::var("PLUMBLINE_KILL_AT").ok().map(|text| match text.split_once(':') {
             Some((place, n)) => (place.to_owned(), n.parse().unwrap_or(1)),

@@ -4,6 +4,8 @@
 //! answer are the product's. What stands here instead of the router and the sequencer's task is only which of
 //! them a request reaches, and when.
 
+#![expect(clippy::result_large_err, reason = "answers are few here, and plain values are easier to compare")]
+
 use crate::api::ingest;
 use crate::derived::Derived;
 use crate::error::StorageError;
@@ -90,7 +92,8 @@ impl Gateway {
                 self.alarms.extend(ingested.alarms);
                 tlog::kill::hit("ingest.before_ack");
                 let answers = ingested.answers.into_iter().next().unwrap_or_default();
-                Ok(ingest::answer(&self.id, &answers, CREDIT).map(|stored| json(&stored)))
+                let answer = ingest::answer(&self.id, &answers, CREDIT);
+                Ok(answer.map(|stored| json(&stored)).map_err(|problem| *problem))
             }
             Err(error) if error.is_fatal() => Err(Fatal),
             Err(error) => Ok(Err(ingest::refused(&sequencer::refusal(&error)))),

@@ -41,6 +41,8 @@ pub fn durable(agent_data: &Path, project: &str) -> Vec<Observation> {
         let rows = rows.unwrap_or_else(|e| panic!("journal: {e}"));
         let Some(last) = rows.last() else { return observations };
         from = last.position + 1;
-        rows.into_iter().for_each(|row| take(row.row));
+        for row in rows {
+            take(row.row);
+        }
     }
 }

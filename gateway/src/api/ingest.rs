@@ -39,7 +39,7 @@ pub(crate) async fn push(
     })
     .await?;
     let answers = submit(&project, arrivals).await?;
-    Ok(Json(answer(project.id(), &answers, app.credit)?))
+    Ok(Json(answer(project.id(), &answers, app.credit).map_err(|problem| *problem)?))
 }
 
 fn media_type(headers: &HeaderMap) -> Result<(), Refused> {
@@ -106,11 +106,11 @@ pub(crate) fn refused(refusal: &Refusal) -> Problem {
 }
 
 /// The acknowledgement, or the problem of the first statement that was not stored with what came before it.
-pub(crate) fn answer(project: &str, answers: &[Answer], credit: u32) -> Result<Stored, Problem> {
+pub(crate) fn answer(project: &str, answers: &[Answer], credit: u32) -> Result<Stored, Box<Problem>> {
     let mut stored = vec![];
     for answer in answers {
         let Answer::Stored { seq, index, leaf, .. } = answer else {
-            return Err(Problem { stored, ..problem(project, answer) });
+            return Err(Box::new(Problem { stored, ..problem(project, answer) }));
         };
         stored.push(StoredEntry { seq: *seq, index: *index, leaf: *leaf });
     }

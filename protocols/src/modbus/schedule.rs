@@ -168,7 +168,7 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..8 {
             let after = Silence::after(silence, S(100), S(2));
-            pauses.push((after.next - S(100)).as_secs());
+            pauses.push(after.next.saturating_sub(S(100)).as_secs());
             silence = Some(after);
         }
         assert_eq!(pauses, [0, 2, 4, 8, 16, 30, 30, 30]);
