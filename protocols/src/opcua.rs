@@ -40,8 +40,8 @@ pub use feed::Tally;
 pub use settings::{
     DEFAULT_APPLICATION_URI, DEFAULT_PKI_DIR, POINT, PointConfig, SETTINGS, Security, ServerAddress, Settings,
 };
-pub use user::User;
 pub use trust::{OwnCertificate, OwnCertificateError, own_certificate};
+pub use user::User;
 
 use crate::{Configured, Expectation, Link, LinkConfigError, LinkError, Source};
 use plan::Plan;

@@ -192,6 +192,7 @@ async fn serve(poll: Duration, offset: Duration) {
 
 /// Answers with zeros and writes down when it was asked.
 #[derive(Clone)]
+#[expect(clippy::struct_field_names, reason = "each is microseconds")]
 struct Watch {
     poll_us: i64,
     offset_us: i64,

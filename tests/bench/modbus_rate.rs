@@ -96,8 +96,9 @@ fn plant(server: &str) -> String {
             };
             let word = |offset| point(offset, "type = \"u16\"");
             let long = |offset, rest: &str| point(offset, &format!("type = \"u32\", order = \"ABCD\"{rest}"));
-            let inputs: String =
+            let inputs: Vec<String> =
                 (0..INPUTS_OF_MACHINE).map(|n| format!("input_{n} = {}\n", word(13 + n))).collect();
+            let inputs = inputs.concat();
             let _ = write!(
                 text,
                 "[[machine]]\nid = \"m-{device}-{machine}\"\nname = \"{device}/{machine}\"\nline = \"A\"\n\

@@ -114,7 +114,7 @@ fn measure(print_advice: bool) -> Measured {
     let publisher = Process::start("publisher", Command::new(own).env(ROLE, broker.port.to_string()));
     let line = acknowledged(&publisher);
     let publishing = began.elapsed().as_secs_f64();
-    let spent = process::cpu(agent).saturating_sub(before).as_secs_f64();
+    let processor = process::cpu(agent).saturating_sub(before).as_secs_f64();
     let sent: u32 =
         line.trim_start_matches("acknowledged ").parse().unwrap_or_else(|e| panic!("{line}: {e}"));
     // What the agent has received it makes durable within a second, and at its end in any case.
@@ -146,7 +146,7 @@ fn measure(print_advice: bool) -> Measured {
         twice: count(&|t| t > 1),
         publishing,
         whole,
-        agent: spent / publishing,
+        agent: processor / publishing,
         peak,
     }
 }

@@ -85,6 +85,7 @@ impl<const VERSION: u8> Transport for Mqtt<VERSION> {
 }
 
 /// The answer to a subscription bears the number of another.
+#[expect(clippy::unnecessary_wraps, reason = "it stands where a transport may refuse")]
 pub(crate) fn other_subscription() -> Ways {
     let suback = |answer: &[u8]| {
         let at = suback(answer)?;

@@ -94,7 +94,7 @@ const FAULTS: &[Fault] = &[
         std::fs::remove_file(ballast).unwrap();
     }),
     Fault::of(("到网关的连接被复位", "to the gateway: connection reset"), |site| {
-        site.uplink.cut(Cut::Reset)
+        site.uplink.cut(Cut::Reset);
     }),
     Fault::of(("到网关的连接被拒绝", "to the gateway: connections refused"), |site| {
         site.uplink.cut(Cut::Reset);

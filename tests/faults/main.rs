@@ -5,6 +5,8 @@
 //! `PLUMBLINE_BLESS=1` writes `docs/faults.md`; without it the table is printed. `PLUMBLINE_FAULT=hour` does only the
 //! faults whose English name holds that word, `PLUMBLINE_FAULT=wires` those of the wires.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod boxes;
 mod judge;
 mod plant;

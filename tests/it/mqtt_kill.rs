@@ -58,11 +58,11 @@ fn check(version: u8) {
     let mut chain = Chain::new(PROGRAMS, 1, &plant);
     chain.start_gateway(&[]);
     let mut publisher = Publisher::to(broker.port, &folder.path().join("plan.json"));
-    let mut sent: i64 = 0;
+    let mut count: i64 = 0;
     let mut send = || {
-        sent += 1;
-        publisher.send("press/count", &sent.to_string());
-        sent
+        count += 1;
+        publisher.send("press/count", &count.to_string());
+        count
     };
     for kill in KILLS {
         chain.start_agent(&[("PLUMBLINE_KILL_AT", kill)]);
@@ -102,8 +102,8 @@ fn check(version: u8) {
             other => panic!("message {number} is {other:?}"),
         }
     }
-    let lost: Vec<i64> = (1..=last.get()).filter(|n| !any.contains_key(n)).collect();
-    assert_eq!(lost, Vec::<i64>::new(), "of {} messages, version {version}", last.get());
+    let missing: Vec<i64> = (1..=last.get()).filter(|n| !any.contains_key(n)).collect();
+    assert_eq!(missing, Vec::<i64>::new(), "of {} messages, version {version}", last.get());
     assert!(good.values().all(|times| *times == 1), "a message was good twice: {good:?}");
     assert!(any.values().any(|times| *times > 1), "the broker repeated nothing that was durable already");
     assert!(again > 0);

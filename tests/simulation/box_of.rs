@@ -4,7 +4,6 @@ use super::disk::{self, Armed};
 use super::network::Wire;
 use super::random::Random;
 use super::setting;
-use agent::Configuration;
 use agent::runtime::simulated::{Agent, Parts, Round, SimulatedClock};
 use agent::uplink_client::Client;
 use evidence::key::SigningKey;
@@ -15,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 /// The box's clocks: true time, bent.
 #[derive(Debug, Default)]
-pub struct BoxClock(Mutex<Bent>);
+pub(crate) struct BoxClock(Mutex<Bent>);
 
 #[derive(Debug, Default)]
 struct Bent {
@@ -29,11 +28,11 @@ struct Bent {
 }
 
 impl BoxClock {
-    pub fn advance(&self, now: i64) {
+    pub(crate) fn advance(&self, now: i64) {
         self.0.lock().unwrap().now = now;
     }
 
-    pub fn bend(&self, offset: i64, drift: i64) {
+    pub(crate) fn bend(&self, offset: i64, drift: i64) {
         let mut bent = self.0.lock().unwrap();
         (bent.offset, bent.drift, bent.since) = (offset, drift, bent.now);
     }
@@ -55,36 +54,34 @@ impl Clock for BoxClock {
 
 impl SimulatedClock for BoxClock {}
 
-pub struct PlantBox {
-    pub number: usize,
-    pub dir: PathBuf,
-    pub configuration: Configuration,
-    pub key: Arc<SigningKey>,
-    pub clock: Arc<BoxClock>,
-    pub wire: Arc<Wire>,
-    pub agent: Option<Agent>,
+pub(crate) struct PlantBox {
+    pub(crate) number: usize,
+    pub(crate) dir: PathBuf,
+    pub(crate) key: Arc<SigningKey>,
+    pub(crate) clock: Arc<BoxClock>,
+    pub(crate) wire: Arc<Wire>,
+    pub(crate) agent: Option<Agent>,
     /// Starts so far; an event of an earlier life is void.
-    pub life: u32,
-    pub armed: Option<Armed>,
-    pub faults: Faults,
+    pub(crate) life: u32,
+    pub(crate) armed: Option<Armed>,
+    pub(crate) faults: Faults,
     /// Cut off from the gateway until then.
-    pub cut_until: i64,
+    pub(crate) cut_until: i64,
     /// When it is switched off today.
-    pub off_at: i64,
+    pub(crate) off_at: i64,
     /// Where its first signed window begins, UTC ms.
-    pub begins: Option<i64>,
-    pub looked_at_log: i64,
+    pub(crate) begins: Option<i64>,
+    pub(crate) looked_at_log: i64,
     energy: i64,
     client: Client,
 }
 
 impl PlantBox {
-    pub fn new(number: usize, root: &Path) -> Self {
+    pub(crate) fn new(number: usize, root: &Path) -> Self {
         let dir = root.join(format!("box-{number}"));
         std::fs::create_dir_all(dir.join("data")).unwrap();
         Self {
             number,
-            configuration: setting::configuration(number, &dir),
             dir,
             key: Arc::new(setting::key(number)),
             clock: Arc::default(),
@@ -102,7 +99,7 @@ impl PlantBox {
         }
     }
 
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.dir.join("data")
     }
 
@@ -110,18 +107,18 @@ impl PlantBox {
         self.dir.join("image")
     }
 
-    pub fn snapshot(&self) -> PathBuf {
+    pub(crate) fn snapshot(&self) -> PathBuf {
         self.dir.join("snapshot")
     }
 
     /// It will die at the n-th kill point from now.
-    pub fn arm(&mut self, left: u32) {
+    pub(crate) fn arm(&mut self, left: u32) {
         self.armed = Some(Armed { left, files: self.data(), image: self.image() });
     }
 
     /// Switches it on. Says whether the agent lived through its start; a full disk may keep it from starting, and
     /// then it is started again and again.
-    pub fn boot(&mut self) -> bool {
+    pub(crate) fn boot(&mut self) -> bool {
         self.clock.boot();
         self.life += 1;
         let parts = Parts {
@@ -144,7 +141,7 @@ impl PlantBox {
     }
 
     /// Lets the agent work; nothing when it is off or died on the way.
-    pub fn work<T>(&mut self, work: impl FnOnce(&mut Agent) -> T) -> Option<T> {
+    pub(crate) fn work<T>(&mut self, work: impl FnOnce(&mut Agent) -> T) -> Option<T> {
         let agent = self.agent.as_mut()?;
         let done = disk::alive(&mut self.armed, || work(agent));
         if done.is_none() {
@@ -162,13 +159,13 @@ impl PlantBox {
     }
 
     /// The plug is pulled.
-    pub fn pull_plug(&mut self) {
+    pub(crate) fn pull_plug(&mut self) {
         disk::copy(&self.data(), &self.image());
         self.died();
     }
 
     /// Switched off in order.
-    pub fn off(&mut self) {
+    pub(crate) fn off(&mut self) {
         let Some(agent) = self.agent.take() else { return };
         let number = self.number;
         self.wire.take();
@@ -180,7 +177,7 @@ impl PlantBox {
     }
 
     /// Reads the press and makes a step.
-    pub fn step(&mut self, random: &mut Random) {
+    pub(crate) fn step(&mut self, random: &mut Random) {
         let number = self.number;
         let now = self.clock.now();
         self.energy += random.between(0, 500);
@@ -197,12 +194,12 @@ impl PlantBox {
     }
 
     /// Goes on with a round that is under way.
-    pub fn poll(&mut self) -> Option<Round> {
+    pub(crate) fn poll(&mut self) -> Option<Round> {
         let number = self.number;
         self.work(|agent| agent.poll().unwrap_or_else(|e| panic!("box {number}: {e}"))).flatten()
     }
 
-    pub fn fill_disk(&self, full: bool) {
+    pub(crate) fn fill_disk(&self, full: bool) {
         self.faults.last(full.then_some(Fault::Full));
     }
 }

@@ -10,17 +10,17 @@ thread_local! {
 
 /// A process that is to die at the n-th kill point it passes.
 #[derive(Clone, Debug)]
-pub struct Armed {
-    pub left: u32,
-    pub files: PathBuf,
-    pub image: PathBuf,
+pub(crate) struct Armed {
+    pub(crate) left: u32,
+    pub(crate) files: PathBuf,
+    pub(crate) image: PathBuf,
 }
 
 /// What unwinds out of a process that died.
 struct Died;
 
 /// Lets the products' kill points on this thread count down.
-pub fn listen() {
+pub(crate) fn listen() {
     agent::failpoint::hook::set(Some(Rc::new(pass)));
     tlog::kill::hook::set(Some(Rc::new(pass)));
 }
@@ -39,7 +39,7 @@ fn pass(_name: &'static str) {
 }
 
 /// Lets a process work; nothing when it died on the way. Its files are then those of the moment of death.
-pub fn alive<T>(armed: &mut Option<Armed>, work: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn alive<T>(armed: &mut Option<Armed>, work: impl FnOnce() -> T) -> Option<T> {
     ARMED.set(armed.take());
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     *armed = ARMED.take();
@@ -51,7 +51,7 @@ pub fn alive<T>(armed: &mut Option<Armed>, work: impl FnOnce() -> T) -> Option<T
 }
 
 /// Copies a folder. What SQLite shares between processes (`-shm`) dies with them.
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     let _ = std::fs::remove_dir_all(to);
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
@@ -66,7 +66,7 @@ pub fn copy(from: &Path, to: &Path) {
 }
 
 /// Puts a copy in the place of a folder.
-pub fn put_back(image: &Path, files: &Path) {
+pub(crate) fn put_back(image: &Path, files: &Path) {
     std::fs::remove_dir_all(files).unwrap();
     std::fs::rename(image, files).unwrap();
 }

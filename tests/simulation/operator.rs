@@ -14,7 +14,7 @@ const DAYS: usize = 16;
 
 impl World {
     /// Runs calm days until every box has signed something new and everything it signed is in the log.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let mut fresh: Vec<Option<u64>> = vec![None; self.boxes.len()];
         let mut wiped = vec![false; self.boxes.len()];
         let mut last = vec![];
@@ -44,7 +44,8 @@ impl World {
             return Some((i, "does not start".to_owned()));
         }
         let sealing = self.history == 0;
-        let status = self.boxes[i].work(|agent| (agent.place().unwrap(), agent.status(), agent.unsealed().unwrap()));
+        let status =
+            self.boxes[i].work(|agent| (agent.place().unwrap(), agent.status(), agent.unsealed().unwrap()));
         self.boxes[i].off();
         let (place, status, unsealed) = status.unwrap();
         let words = format!("{}: {} {place:?}, {unsealed} unsealed", status.standing, status.detail);

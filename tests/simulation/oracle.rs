@@ -13,7 +13,7 @@ use tlog::{Entry, Read as _};
 const OPEN_MS: i64 = 5 * 3_600_000;
 
 impl World {
-    pub fn judge(&mut self) {
+    pub(crate) fn judge(&mut self) {
         self.derive_all();
         let entries = self.entries();
         self.once_and_known(&entries);
@@ -24,7 +24,8 @@ impl World {
         }
         self.checkpoints_agree();
         self.bury_gateway();
-        let rebuilt = gateway::rebuild::rebuild(&self.gateway_data(), PROJECT).unwrap_or_else(|e| panic!("rebuild: {e}"));
+        let rebuilt = gateway::rebuild::rebuild(&self.gateway_data(), PROJECT)
+            .unwrap_or_else(|e| panic!("rebuild: {e}"));
         assert!(rebuilt.is_same(), "derived tables differ: {:?}", rebuilt.tables);
         assert_eq!(rebuilt.before, rebuilt.entries, "derived tables are behind");
         self.note(&format!("{} entries", rebuilt.entries));
@@ -52,7 +53,10 @@ impl World {
         let places: BTreeMap<Hash, u64> = entries.iter().map(|e| (e.leaf, e.index)).collect();
         for stored in &self.acknowledged {
             let Some(index) = places.get(&stored.leaf) else {
-                panic!("statement {} was acknowledged as entry {} and is not in the log", stored.seq, stored.index)
+                panic!(
+                    "statement {} was acknowledged as entry {} and is not in the log",
+                    stored.seq, stored.index
+                )
             };
             if stored.history == self.history {
                 assert_eq!(*index, stored.index, "statement {} is not where it was acknowledged", stored.seq);
@@ -106,13 +110,22 @@ impl World {
         }
         spans.sort_unstable();
         for pair in spans.windows(2) {
-            assert_eq!(pair[0].1, pair[1].0, "box {i}: time is covered twice or not at all: {pair:?} (from, to, statement)");
+            assert_eq!(
+                pair[0].1, pair[1].0,
+                "box {i}: time is covered twice or not at all: {pair:?} (from, to, statement)"
+            );
         }
         let (first, end) = (spans.first().unwrap().0, spans.last().unwrap().1);
         let begins = self.boxes[i].begins.filter(|_| !self.plan.snapshots);
-        assert!(begins.is_none_or(|begins| begins == first), "box {i} began at {begins:?}, its evidence at {first}");
+        assert!(
+            begins.is_none_or(|begins| begins == first),
+            "box {i} began at {begins:?}, its evidence at {first}"
+        );
         let last_on = self.boxes[i].off_at;
-        assert!(end + OPEN_MS + 86_400_000 > last_on, "box {i} was on until {last_on}, its evidence ends {end}");
+        assert!(
+            end + OPEN_MS + 86_400_000 > last_on,
+            "box {i} was on until {last_on}, its evidence ends {end}"
+        );
     }
 
     /// All checkpoints of one history are beginnings of one log; where a backup forked it, somebody noticed.
@@ -124,10 +137,15 @@ impl World {
         for checkpoint in &seen {
             let consistent = checkpoint.size <= head.size && {
                 let proof = tlog::proof::consistency(gateway.reader(), checkpoint.size, head.size).unwrap();
-                verify_consistency((checkpoint.size, &checkpoint.root), (head.size, &head.root), &proof).is_ok()
+                verify_consistency((checkpoint.size, &checkpoint.root), (head.size, &head.root), &proof)
+                    .is_ok()
             };
             if !consistent {
-                assert!(checkpoint.history < self.history, "checkpoint of {} is no beginning of the log", checkpoint.size);
+                assert!(
+                    checkpoint.history < self.history,
+                    "checkpoint of {} is no beginning of the log",
+                    checkpoint.size
+                );
                 forked = Some(checkpoint.size);
             }
         }
@@ -141,7 +159,7 @@ impl World {
 }
 
 /// What a statement covers, UTC ms.
-pub fn covered(payload: &Payload) -> Vec<(i64, i64)> {
+pub(crate) fn covered(payload: &Payload) -> Vec<(i64, i64)> {
     let gaps = |events: &[Event]| -> Vec<(i64, i64)> {
         let gap = |e: &&Event| matches!(e.code, EventCode::Down | EventCode::Loss);
         events.iter().filter(gap).filter_map(Event::interval).collect()

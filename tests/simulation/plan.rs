@@ -2,13 +2,13 @@
 
 use super::random::Random;
 
-pub const MINUTE: i64 = 60_000;
-pub const HOUR: i64 = 60 * MINUTE;
-pub const DAY: i64 = 24 * HOUR;
+pub(crate) const MINUTE: i64 = 60_000;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// How large a seed is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scale {
+pub(crate) enum Scale {
     /// Two to ten agents, days to weeks; what fits a thousand times into minutes.
     Mixed,
     /// Ten agents, 365 days.
@@ -16,19 +16,19 @@ pub enum Scale {
 }
 
 #[derive(Clone, Debug)]
-pub struct Plan {
-    pub agents: usize,
-    pub days: i64,
+pub(crate) struct Plan {
+    pub(crate) agents: usize,
+    pub(crate) days: i64,
     /// A box's disk may be put back to a copy.
-    pub snapshots: bool,
+    pub(crate) snapshots: bool,
     /// The gateway may be put back to a backup.
-    pub backups: bool,
+    pub(crate) backups: bool,
     /// Chance a day of each other fault, permille.
-    pub faults: i64,
+    pub(crate) faults: i64,
 }
 
 impl Plan {
-    pub fn draw(random: &mut Random, scale: Scale) -> Self {
+    pub(crate) fn draw(random: &mut Random, scale: Scale) -> Self {
         let (agents, days) = match scale {
             Scale::Year => (10, 365),
             // Most are small; a few have all ten boxes.

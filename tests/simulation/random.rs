@@ -1,10 +1,10 @@
 //! The seed's randomness: `SplitMix64` (Steele, Lea, Flood 2014), small and the same everywhere.
 
 #[derive(Debug)]
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D)
     }
 
@@ -17,17 +17,17 @@ impl Random {
     }
 
     /// From `least` to `most`, both included.
-    pub fn between(&mut self, least: i64, most: i64) -> i64 {
+    pub(crate) fn between(&mut self, least: i64, most: i64) -> i64 {
         let width = most.abs_diff(least) + 1;
         least + i64::try_from(self.next() % width).unwrap()
     }
 
     /// True in so many of a thousand cases.
-    pub fn permille(&mut self, chance: i64) -> bool {
+    pub(crate) fn permille(&mut self, chance: i64) -> bool {
         self.between(0, 999) < chance
     }
 
-    pub fn pick(&mut self, count: usize) -> usize {
+    pub(crate) fn pick(&mut self, count: usize) -> usize {
         usize::try_from(self.between(0, i64::try_from(count).unwrap() - 1)).unwrap()
     }
 }

@@ -7,11 +7,11 @@ use evidence::statement::{Payload, Role, seal};
 use gateway::identity::Identity;
 use std::path::Path;
 
-pub const PROJECT: &str = "SY-1";
+pub(crate) const PROJECT: &str = "SY-1";
 /// When the lives begin: 2027-01-15 08:00 UTC, ms.
-pub const T0: i64 = 1_800_000_000_000;
-pub const STEP_S: i64 = 900;
-pub const PER_STATEMENT: u32 = 8;
+pub(crate) const T0: i64 = 1_800_000_000_000;
+pub(crate) const STEP_S: i64 = 900;
+pub(crate) const PER_STATEMENT: u32 = 8;
 
 const CONFIGURATION: &str = r#"
 [agent]
@@ -43,16 +43,16 @@ idle = { power_below = "2kW", dwell = "1s" }
 producing = { power_above = "2kW", dwell = "1s" }
 "#;
 
-pub fn registrar() -> SigningKey {
+pub(crate) fn registrar() -> SigningKey {
     SigningKey::from_seed([1; 32])
 }
 
-pub fn key(agent: usize) -> SigningKey {
+pub(crate) fn key(agent: usize) -> SigningKey {
     SigningKey::from_seed([u8::try_from(agent).unwrap() + 100; 32])
 }
 
 /// Configuration of a box whose files are in `dir`.
-pub fn configuration(agent: usize, dir: &Path) -> Configuration {
+pub(crate) fn configuration(agent: usize, dir: &Path) -> Configuration {
     let text = CONFIGURATION
         .replace("REGISTRAR", &registrar().public().to_string())
         .replace("edge-N", &format!("edge-{agent}"))
@@ -62,7 +62,7 @@ pub fn configuration(agent: usize, dir: &Path) -> Configuration {
 }
 
 /// The signed genesis.
-pub fn genesis(identity: &Identity, boxes: &[Configuration]) -> Vec<u8> {
+pub(crate) fn genesis(identity: &Identity, boxes: &[Configuration]) -> Vec<u8> {
     let signers = identity.signers(PROJECT).unwrap();
     let row = |key: &SigningKey, role, id: String| RosterKey { key: key.public().clone(), role, id };
     let mut keys = vec![row(&registrar(), Role::Registrar, "registrar".into())];

@@ -26,7 +26,7 @@ const FULL: u32 = 1;
 
 /// Something that comes to pass. Numbers are boxes, then their lives.
 #[derive(Debug)]
-pub enum Event {
+pub(crate) enum Event {
     Morning,
     On(usize),
     Step(usize, u32),
@@ -42,55 +42,55 @@ pub enum Event {
 
 /// A statement the gateway has acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Acknowledged {
-    pub leaf: Hash,
-    pub seq: u64,
-    pub index: u64,
+pub(crate) struct Acknowledged {
+    pub(crate) leaf: Hash,
+    pub(crate) seq: u64,
+    pub(crate) index: u64,
     /// How often the gateway had been put back by then.
-    pub history: usize,
+    pub(crate) history: usize,
 }
 
 /// A checkpoint somebody has seen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seen {
-    pub history: usize,
-    pub size: u64,
-    pub root: Hash,
-    pub note: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) history: usize,
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
+    pub(crate) note: Vec<u8>,
 }
 
-pub struct World {
-    pub plan: Plan,
-    pub random: Random,
-    pub now: i64,
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) random: Random,
+    pub(crate) now: i64,
     agenda: BinaryHeap<Reverse<(i64, u64)>>,
     events: BTreeMap<u64, Event>,
     counter: u64,
-    pub boxes: Vec<PlantBox>,
-    pub identity: Identity,
-    pub gateway: Option<Gateway>,
+    pub(crate) boxes: Vec<PlantBox>,
+    pub(crate) identity: Identity,
+    pub(crate) gateway: Option<Gateway>,
     gateway_armed: Option<Armed>,
     gateway_offset: i64,
     /// How often the gateway was put back to a backup.
-    pub history: usize,
+    pub(crate) history: usize,
     backed_up: bool,
     /// No new faults: the end is near.
-    pub calm: bool,
+    pub(crate) calm: bool,
     /// Leaves of everything that was ever put on the wire.
-    pub sent: BTreeSet<Hash>,
-    pub acknowledged: BTreeSet<Acknowledged>,
-    pub seen: BTreeSet<Seen>,
+    pub(crate) sent: BTreeSet<Hash>,
+    pub(crate) acknowledged: BTreeSet<Acknowledged>,
+    pub(crate) seen: BTreeSet<Seen>,
     /// What told that the gateway's history had forked.
-    pub detected: Vec<String>,
+    pub(crate) detected: Vec<String>,
     /// Number and leaf of the registrar's last statement.
-    pub registrar: (u64, Hash),
+    pub(crate) registrar: (u64, Hash),
     digest: Sha256,
     loud: bool,
-    pub root: tempfile::TempDir,
+    pub(crate) root: tempfile::TempDir,
 }
 
 impl World {
-    pub fn new(seed: u64, scale: Scale) -> Self {
+    pub(crate) fn new(seed: u64, scale: Scale) -> Self {
         disk::listen();
         let mut random = Random::new(seed);
         let plan = Plan::draw(&mut random, scale);
@@ -98,8 +98,7 @@ impl World {
         let memory = std::path::Path::new("/dev/shm");
         let root = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         let boxes: Vec<_> = (0..plan.agents).map(|i| PlantBox::new(i, root.path())).collect();
-        let configurations: Vec<_> =
-            boxes.iter().map(|b| setting::configuration(b.number, &b.dir)).collect();
+        let configurations: Vec<_> = boxes.iter().map(|b| setting::configuration(b.number, &b.dir)).collect();
         let identity = Identity::simulated("gw");
         let genesis = setting::genesis(&identity, &configurations);
         std::fs::write(root.path().join("SY-1.genesis"), &genesis).unwrap();
@@ -139,11 +138,11 @@ impl World {
     }
 
     /// Hash of everything that came to pass.
-    pub fn hash(&self) -> [u8; 32] {
+    pub(crate) fn hash(&self) -> [u8; 32] {
         self.digest.clone().finalize().into()
     }
 
-    pub fn note(&mut self, what: &str) {
+    pub(crate) fn note(&mut self, what: &str) {
         let line = format!("{:>9} min  {what}\n", (self.now - T0) / MINUTE);
         if self.loud {
             eprint!("{line}");
@@ -151,7 +150,7 @@ impl World {
         self.digest.update(line);
     }
 
-    pub fn at(&mut self, time: i64, event: Event) {
+    pub(crate) fn at(&mut self, time: i64, event: Event) {
         self.counter += 1;
         self.agenda.push(Reverse((time, self.counter)));
         self.events.insert(self.counter, event);
@@ -163,18 +162,18 @@ impl World {
         self.at(then, event);
     }
 
-    pub fn gateway_data(&self) -> PathBuf {
+    pub(crate) fn gateway_data(&self) -> PathBuf {
         self.root.path().join("gateway")
     }
 
     /// The days of the plan, then calm days until everything has arrived.
-    pub fn live(&mut self) {
+    pub(crate) fn live(&mut self) {
         self.run_until(T0 + self.plan.days * DAY);
         self.calm_down();
         self.settle();
     }
 
-    pub fn run_until(&mut self, end: i64) {
+    pub(crate) fn run_until(&mut self, end: i64) {
         while let Some(Reverse((time, id))) = self.agenda.peek().copied() {
             if time > end {
                 break;
@@ -259,7 +258,11 @@ impl World {
             let to_2036 = 2_085_978_496_000 - self.now;
             let offset = [-HOUR, HOUR, -3 * MINUTE, 3 * MINUTE, to_1970, to_2036, 0][random.pick(7)];
             // A box whose clock is years ahead must be put right before it starts again.
-            let lasts = if offset == to_2036 { random.between(MINUTE, HOUR) } else { random.between(MINUTE, 2 * DAY) };
+            let lasts = if offset == to_2036 {
+                random.between(MINUTE, HOUR)
+            } else {
+                random.between(MINUTE, 2 * DAY)
+            };
             let begins = start + random.between(5 * MINUTE, HOUR);
             due.push((begins, Event::Clock(i, offset, random.between(-200, 200))));
             due.push((begins + lasts, Event::Clock(i, 0, random.between(-50, 50))));
@@ -424,13 +427,12 @@ impl World {
             }
             let life = self.boxes[i].life;
             match round {
-                None => return,
                 Some(Round::Pushed(Some(pause))) if pause > Duration::ZERO => {
                     let pause = i64::try_from(pause.as_millis()).unwrap().max(10 * MINUTE);
                     return self.at(self.now + pause, Event::Push(i, life));
                 }
                 Some(Round::Pushed(Some(_))) => {
-                    self.boxes[i].work(|agent| agent.begin_push());
+                    self.boxes[i].work(agent::runtime::simulated::Agent::begin_push);
                 }
                 Some(Round::Pushed(None)) => {
                     if self.now - self.boxes[i].looked_at_log < HOUR {
@@ -441,7 +443,7 @@ impl World {
                         return;
                     }
                 }
-                Some(Round::Sealed(_) | Round::Ending) => return,
+                Some(Round::Sealed(_) | Round::Ending) | None => return,
             }
         }
     }
@@ -549,7 +551,7 @@ impl World {
     }
 
     /// Keeps what the gateway's operator was told.
-    pub fn bury_gateway(&mut self) {
+    pub(crate) fn bury_gateway(&mut self) {
         let Some(gateway) = self.gateway.take() else { return };
         self.detected.extend(gateway.alarms.iter().filter_map(|alarm| match alarm {
             tlog::Alarm::Equivocation { .. } => None,
@@ -592,7 +594,7 @@ impl World {
 }
 
 /// Removes the spool of a box and nothing beside it.
-pub fn remove_spool(data: &std::path::Path) {
+pub(crate) fn remove_spool(data: &std::path::Path) {
     for name in ["spool.db", "spool.db-wal", "spool.db-shm"] {
         let _ = std::fs::remove_file(data.join(name));
     }

@@ -17,8 +17,8 @@ mod templates;
 
 pub use check::RawBudget;
 pub use derive::{PlanError, RosterEntry};
-pub use one_link::{OneLinkError, one_link};
 pub use machines::{Machine, MachineKind, RosterFacts};
+pub use one_link::{OneLinkError, one_link};
 pub use points::{Point, Role};
 pub use profile::names as profile_names;
 pub use quantity::{Dimension, Measure};

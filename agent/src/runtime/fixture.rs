@@ -78,7 +78,8 @@ pub(crate) fn configuration_changed(dir: &Path, from: &str, to: &str) -> Configu
 
 /// With another link and a machine of its own, which the roster does not know, in front of all others.
 pub(crate) fn with_another_hall(dir: &Path) -> Configuration {
-    let link = "[[link]]\nid = \"hall-b\"\nprotocol = \"modbus\"\naddress = \"tcp://127.0.0.1:2\"\npoll = \"1s\"\n";
+    let link =
+        "[[link]]\nid = \"hall-b\"\nprotocol = \"modbus\"\naddress = \"tcp://127.0.0.1:2\"\npoll = \"1s\"\n";
     let machine = "[[machine]]\nid = \"press-99\"\nname = \"new\"\nkind = \"press\"\n[machine.points]\n\
          power = { link = \"hall-b\", unit = 1, register = \"input:0\", type = \"i16\", measure = \"W\" }\n\
          [machine.state]\noff = { power_below = \"1kW\", dwell = \"1s\" }\n\

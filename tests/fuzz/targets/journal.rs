@@ -36,7 +36,7 @@ pub(super) fn journal(data: &[u8]) {
 fn is_of_this_age(row: &Row) -> bool {
     let fits = |mono: Mono| i64::try_from(mono.0).is_ok();
     match row {
-        Row::Record(Record::Boot(boot)) | Row::Resume(boot) => fits(boot.at.mono),
+        Row::Record(Record::Boot(boot)) | Row::Resume(boot) | Row::Suspended(boot) => fits(boot.at.mono),
         Row::Record(Record::Step { inputs, until }) => {
             fits(until.mono) && inputs.iter().all(|input| fits(input.mono()))
         }
