@@ -18,6 +18,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::path::PathBuf;
 use std::time::Duration;
+use tlog::Read as _;
 
 /// A client gives up after so long, ms.
 const PATIENCE: i64 = 30_000;
@@ -477,6 +478,14 @@ impl World {
         let handled =
             disk::alive(&mut self.gateway_armed, || gateway.handle(&request.path, request.body.as_deref()));
         let Some(Ok(answer)) = handled else { return self.gateway_died(handled.is_none()) };
+        // Before the answer leaves: what it promises is on the disk, for another connection to see.
+        if request.body.is_some() {
+            for stored in uplink::Outcome::of(answer.0, answer.1, &answer.2).stored() {
+                let there = gateway.reader().entries(stored.index, stored.index + 1).unwrap();
+                let leaf = there.first().map(|entry| entry.leaf);
+                assert_eq!(leaf, Some(stored.leaf), "acknowledged as entry {} and not there", stored.index);
+            }
+        }
         self.note(&format!("box {from} {} -> {}", request.path, answer.0));
         self.witness(&request, &answer);
         if self.random.permille(300) {
