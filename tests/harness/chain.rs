@@ -56,14 +56,20 @@ pub struct Chain {
     pub from: i64,
 }
 
-/// A port that nobody listens on, at the time of asking.
+/// A port that nobody listens on, at the time of asking. It lies below those that a system gives to connections and
+/// to whoever asks for any (32768 and up on Linux), so that nobody gets it before it is used, or while its owner is
+/// started again.
 ///
 /// # Panics
 /// Without a loopback interface.
 pub fn free_port() -> u16 {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap_or_else(|e| panic!("no loopback port: {e}"));
-    listener.local_addr().unwrap_or_else(|e| panic!("no loopback port: {e}")).port()
+    let chosen = (0..1000).map(|_| {
+        let mut dice = [0; 2];
+        getrandom::fill(&mut dice).unwrap_or_else(|e| panic!("no randomness: {e}"));
+        12_000 + u16::from_le_bytes(dice) % 20_000
+    });
+    let mut free = chosen.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    free.next().unwrap_or_else(|| panic!("no loopback port is free"))
 }
 
 /// UTC seconds.
