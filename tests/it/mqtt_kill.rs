@@ -78,7 +78,7 @@ fn check(version: u8) {
     }
     chain.start_agent(&[]);
     wait_until("the agent is back", || broker.lines_with("Sending SUBACK to edge-test") > KILLS.len());
-    let end = now_s() + 3;
+    let end = now_s() + 7;
     let last = std::cell::Cell::new(0);
     wait_until("the last windows are logged", || {
         // What comes after the messages that were kept is fresh.

@@ -4,6 +4,7 @@ use super::order::{GoOn, Order};
 use super::uplink::{RoundError, UplinkTask};
 use super::with_spool;
 use evidence::Hash;
+use evidence::payload::{Event, EventCode};
 use evidence::statement::{Payload, open};
 use spool::{Limit, Spool, Statement, StoreError};
 use uplink::StreamState;
@@ -27,26 +28,19 @@ impl UplinkTask {
             Ok((spool.stream(&id)?, last))
         })
         .await?;
-        if place.next_seq == last.seq && place.head == last.leaf {
-            return Ok(Order::Anchored);
-        }
         if last.end_ms.is_none() && first > 0 {
             let end_s = self.client.windows_end(self.project.id(), &self.kid.0, first - 1).await?;
             last.end_ms = end_s.and_then(|s| s.checked_mul(1000));
         }
+        let anchored = place.next_seq == last.seq && place.head == last.leaf;
         let note = format!(
             "the store of this box was damaged or lost; the gateway holds statements below {first}, the stream goes on at {}",
             last.seq
         );
         let send_from = first.min(last.seq);
-        Ok(Order::GoOn(GoOn {
-            seq: last.seq,
-            prev: last.leaf,
-            send_from,
-            note,
-            lost: None,
-            lost_from: last.end_ms,
-        }))
+        let go_on =
+            GoOn { seq: last.seq, prev: last.leaf, send_from, note, lost: None, lost_from: last.end_ms };
+        Ok(if anchored { Order::Anchored(go_on) } else { Order::GoOn(go_on) })
     }
 
     /// The gateway holds statements of this stream that this box does not: what waits here cannot be sent any
@@ -90,10 +84,18 @@ struct Last {
     end_ms: Option<i64>,
 }
 
-/// The time that a statement's windows and downs cover, UTC ms.
+/// The time that a statement's windows, downs and losses cover, UTC ms.
 fn windows_of(bytes: &[u8]) -> Option<(i64, i64)> {
-    let Payload::Window(batch) = open(bytes).ok()?.payload else { return None };
-    Some((batch.t0.checked_mul(1000)?, batch.end().checked_mul(1000)?))
+    let (own, events) = match open(bytes).ok()?.payload {
+        Payload::Window(batch) => {
+            (Some((batch.t0.checked_mul(1000)?, batch.end().checked_mul(1000)?)), batch.events)
+        }
+        Payload::Event(batch) => (None, batch.events),
+        _ => return None,
+    };
+    let gap = |e: &Event| matches!(e.code, EventCode::Down | EventCode::Loss).then(|| e.interval()).flatten();
+    let all = own.into_iter().chain(events.iter().filter_map(gap));
+    all.reduce(|(a, b), (x, y)| (a.min(x), b.max(y)))
 }
 
 /// The statement of this number, if it is held.

@@ -24,8 +24,9 @@ pub(crate) struct Command {
 pub(crate) enum Order {
     /// The gateway's head decides where the stream goes on; what is lost by that is signed.
     GoOn(GoOn),
-    /// The stream's end is what the spool says.
-    Anchored,
+    /// The stream's end is what the spool says; given as for [`Self::GoOn`], since what this box remembers to have
+    /// signed may have gone further.
+    Anchored(GoOn),
     /// Stop after writing everything.
     Stop,
 }
@@ -54,7 +55,13 @@ impl Core {
         let Command { project, order, done } = command;
         let answer = match order {
             Order::Stop => return Ok(Some(done)),
-            Order::Anchored => {
+            // The spool was put back, and nobody has what was signed after that: it is lost like any other.
+            Order::Anchored(go_on)
+                if go_on.lost_from.is_some() && self.streams[project].end > go_on.lost_from =>
+            {
+                self.go_on(project, &go_on)?
+            }
+            Order::Anchored(_) => {
                 let id = self.streams[project].project.id();
                 match lock(&self.store).commit(&[facts::unset(id, facts::UNANCHORED)]) {
                     Err(error) if !error.is_passing() => return Err(error.into()),
