@@ -35,6 +35,9 @@ This page is written by a command: `PLUMBLINE_BLESS=1 bash tests/run --test faul
 
 每次运行的条数随时间长短略有不同；后三列不许不同。The numbers of a run vary with its length; the last three columns may not.
 
+值在到达时盖时间戳：线路扣留 0.7 秒的那一行，允许的旧度也多 0.7 秒。A value is stamped when it arrives: in the rows in which the wire holds
+answers for 0.7 s, a value may be that much older.
+
 | 故障 · fault | 途径 · over | 报出 · offered | 在证据中 · in evidence | 丢失并已记录 · recorded | 无声丢失 · silent | 重复 · doubled | 时间错误 · mis-stamped |
 |---|---|--:|--:|--:|--:|--:|--:|
 ";
