@@ -3,7 +3,7 @@
 //! Nothing here is evidence. The page has no write function and is meant for the local network at most.
 
 use serde::{Deserialize, Serialize};
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 /// Everything at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,8 +143,31 @@ pub struct ProjectStatus {
     pub checkpoint_size: u64,
     /// Its cosigned time, UTC s.
     pub checkpoint_time: i64,
+    /// How far the gateway's clock is ahead of this box's, ms, as the last push found it; none before.
+    #[serde(default)]
+    pub clock_offset_ms: Option<i64>,
+    /// The true difference lies at most this far from it, ms.
+    #[serde(default)]
+    pub clock_error_ms: u64,
     /// Something the log said that cannot be true.
     pub alarm: Option<String>,
+}
+
+/// One family of the Prometheus text format: labels and values under one name.
+fn write_family<V: Display>(out: &mut String, name: &str, kind: &str, help: &str, values: &[(String, V)]) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "# HELP plumbline_agent_{name} {help}\n# TYPE plumbline_agent_{name} {kind}");
+    for (labels, value) in values {
+        let _ = writeln!(out, "plumbline_agent_{name}{labels} {value}");
+    }
+}
+
+impl ProjectStatus {
+    /// The clocks of box and gateway certainly differ by more than a person should accept.
+    fn clock_differs(&self) -> bool {
+        self.clock_offset_ms
+            .is_some_and(|ms| ms.unsigned_abs().saturating_sub(self.clock_error_ms) > CLOCKS_APART_MS)
+    }
 }
 
 /// The store.
@@ -162,6 +185,8 @@ pub struct StoreStatus {
     pub journal_bytes: u64,
 }
 
+/// Beyond this the clocks of box and gateway want looking at, ms: any time service does better.
+const CLOCKS_APART_MS: u64 = 2_000;
 /// From this share on, in thousandths, one silent unit makes a bus late for all.
 const CROWDED: u16 = 800;
 const CROWDED_ADVICE: &str = "总线几乎占满：请延长 poll、减少测点、提高波特率或分成两条链路；有不应答的从站也会如此 · the bus is \
@@ -176,7 +201,7 @@ impl Status {
             && !self.clock_disbelieved
             && self.links.iter().all(|l| l.up)
             && !self.machines.iter().any(|m| m.unapproved || m.uncounted)
-            && self.projects.iter().all(|p| p.standing == "fine" && p.alarm.is_none())
+            && self.projects.iter().all(|p| p.standing == "fine" && p.alarm.is_none() && !p.clock_differs())
     }
 
     /// The tables that `plumbline-agent status` prints, Chinese first.
@@ -249,6 +274,17 @@ impl Status {
             if !project.detail.is_empty() {
                 line(format!("  ! {}: {}", project.project, project.detail));
             }
+            if let Some(offset) = project.clock_offset_ms {
+                let (sign, advice) = if project.clock_differs() {
+                    ("! ", "；请核对两边的时间服务 · check the time services of both")
+                } else {
+                    ("", "")
+                };
+                line(format!(
+                    "  {sign}{}: 网关时钟 · the gateway's clock {offset:+} ms, ±{} ms{advice}",
+                    project.project, project.clock_error_ms
+                ));
+            }
             if let Some(alarm) = &project.alarm {
                 line(format!("  !! {}: {alarm}", project.project));
             }
@@ -283,12 +319,7 @@ impl Status {
     pub fn metrics(&self) -> String {
         let mut out = String::new();
         let mut family = |name: &str, kind: &str, help: &str, values: Vec<(String, u64)>| {
-            // Writing to a String cannot fail.
-            let _ =
-                writeln!(out, "# HELP plumbline_agent_{name} {help}\n# TYPE plumbline_agent_{name} {kind}");
-            for (labels, value) in values {
-                let _ = writeln!(out, "plumbline_agent_{name}{labels} {value}");
-            }
+            write_family(&mut out, name, kind, help, &values);
         };
         let link = |l: &LinkStatus| format!("{{link=\"{}\"}}", escaped(&l.id));
         let project = |p: &ProjectStatus| format!("{{project=\"{}\"}}", escaped(&p.project));
@@ -343,6 +374,10 @@ impl Status {
             ("{what=\"journal\"}".to_owned(), self.store.journal_bytes),
         ];
         family("store_bytes", "gauge", "Bytes held on this box", bytes);
+        let offsets: Vec<(String, i64)> =
+            self.projects.iter().filter_map(|p| Some((project(p), p.clock_offset_ms?))).collect();
+        let help = "Gateway's clock minus this box's clock at the last push, ms";
+        write_family(&mut out, "gateway_clock_offset_ms", "gauge", help, &offsets);
         out
     }
 }

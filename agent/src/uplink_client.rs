@@ -2,6 +2,7 @@
 //!
 //! No retries, no cursor, no belief in what is answered: that is the runtime's business.
 
+use observation::{Clock, Instant};
 use reqwest::{Certificate, StatusCode};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -11,12 +12,16 @@ use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use uplink::{ConsistencyProof, Hash, Outcome, Problem, STATEMENTS_TYPE, StreamState, path};
+use uplink::{
+    ConsistencyProof, Hash, Offset, Outcome, Problem, STATEMENTS_TYPE, Stamps, StreamState, TIME_HEADER, path,
+};
 
 const CONNECT: Duration = Duration::from_secs(5);
 const WHOLE_REQUEST: Duration = Duration::from_secs(30);
 /// No answer that an agent reads is longer, bytes.
 const MAX_ANSWER: usize = 1 << 20;
+/// Wall and monotonic clock differ by this much over one request: the wall clock was set. Slewing does less.
+const STEPPED_MS: u64 = 20;
 
 /// A gateway.
 #[derive(Clone, Debug)]
@@ -31,6 +36,7 @@ pub struct Client {
 struct Answer {
     status: u16,
     retry_after: Option<u32>,
+    stamps: Option<Stamps>,
     body: Vec<u8>,
 }
 
@@ -122,10 +128,18 @@ impl Client {
         })
     }
 
-    /// Sends statements.
-    pub async fn push(&self, project: &str, body: Vec<u8>) -> Result<Outcome, ClientError> {
+    /// Sends statements. What comes back beside the outcome is how far the gateway's clock is ahead of this one,
+    /// where it says so and no clock stepped meanwhile.
+    pub async fn push(
+        &self,
+        project: &str,
+        body: Vec<u8>,
+        clock: &dyn Clock,
+    ) -> Result<(Outcome, Option<Offset>), ClientError> {
+        let asked = clock.now();
         let (_, answer) = self.exchange(&path::statements(project), Some(body)).await?;
-        Ok(Outcome::of(answer.status, answer.retry_after, &answer.body))
+        let offset = answer.stamps.and_then(|stamps| measured(stamps, asked, clock.now()));
+        Ok((Outcome::of(answer.status, answer.retry_after, &answer.body), offset))
     }
 
     /// Where a stream stands.
@@ -214,7 +228,7 @@ impl Client {
             let carried = carrier.carry(path.to_owned(), body).await;
             let carried = carried.map_err(|detail| ClientError::Unreachable { url: url.clone(), detail })?;
             let (status, retry_after, body) = carried;
-            return Ok((url, Answer { status, retry_after, body }));
+            return Ok((url, Answer { status, retry_after, stamps: None, body }));
         }
         let request = match body {
             Some(body) => self.http.post(&url).header("content-type", STATEMENTS_TYPE).body(body),
@@ -222,9 +236,10 @@ impl Client {
         };
         let response = request.send().await.map_err(|e| unreachable_at(&url, &e))?;
         let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
+        let stamps = response.headers().get(TIME_HEADER).and_then(|v| v.to_str().ok()?.parse().ok());
         let status = response.status().as_u16();
         let body = read(&url, response).await?;
-        Ok((url, Answer { status, retry_after, body }))
+        Ok((url, Answer { status, retry_after, stamps, body }))
     }
 }
 
@@ -256,6 +271,16 @@ pub mod carried {
             self
         }
     }
+}
+
+/// The offset of one exchange; none when the wall clock did not run as the monotonic one in between.
+fn measured(stamps: Stamps, asked: Instant, heard: Instant) -> Option<Offset> {
+    let took = i64::try_from(heard.mono.0.checked_sub(asked.mono.0)?).ok()?;
+    let shown = heard.utc.0.checked_sub(asked.utc.0)?;
+    if shown.abs_diff(took) > STEPPED_MS {
+        return None;
+    }
+    stamps.offset(asked.utc.0, heard.utc.0)
 }
 
 /// Says the innermost cause, which is the one a person can act on.

@@ -14,7 +14,8 @@ use crate::identity::Identity;
 use crate::ops::Ops;
 use crate::project::{self as running, Project, Surroundings};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::HeaderValue;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -141,6 +142,17 @@ async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
+/// Says by this gateway's clock when the request came and when its answer left; see [`uplink::time`].
+async fn stamped(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let received_ms = app.clock.now().utc.0;
+    let mut response = next.run(request).await;
+    let stamps = uplink::Stamps { received_ms, answered_ms: app.clock.now().utc.0 };
+    if let Ok(value) = HeaderValue::try_from(stamps.to_string()) {
+        response.headers_mut().insert(uplink::TIME_HEADER, value);
+    }
+    response
+}
+
 /// Every route of the interface.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -162,5 +174,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(DefaultBodyLimit::max(uplink::MAX_BODY))
         .layer(middleware::from_fn(reply::as_problem))
         .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), stamped))
         .with_state(app)
 }

@@ -10,13 +10,19 @@ use nix::time::{ClockId, clock_gettime};
 use observation::{Clock, Instant, Mono, Utc};
 use rtime_clock::adjtime::{Timex, adjtimex};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use uplink::Offset;
 
 /// systemd-timesyncd touches this file whenever it has heard from a server.
 const TIMESYNC_MARK: &str = "/run/systemd/timesync/synchronized";
 /// systemd-timesyncd asks at least every 2048 s (timesyncd.conf, `PollIntervalMaxSec`); older than three of
 /// these means that it lost its servers.
 const TIMESYNC_FRESH: Duration = Duration::from_secs(3 * 2048);
+/// A measured offset is signed for an hour at most: a quartz drifts some hundred milliseconds in it.
+const OFFSET_LASTS_MS: u64 = 3_600_000;
+/// Wall and monotonic clock ran apart by more than slewing does in that hour (500 ppm, adjtimex(2)): it was set.
+const CLOCK_SET_MS: u64 = 2_000;
 
 /// The system's clocks. Monotonic time begins a day before the start, so that no arithmetic on it touches zero.
 #[derive(Debug)]
@@ -87,9 +93,41 @@ fn kernel() -> Option<Kernel> {
     })
 }
 
-/// What is signed about the clock. `restepped`: it stepped or was put back within the batch.
-pub(crate) fn claim(mono: Mono, restepped: bool) -> ClockClaim {
-    said(mono, restepped, kernel().as_ref(), timesync_age(Path::new(TIMESYNC_MARK)))
+/// What the last push said of the gateway's clock against this one.
+#[derive(Debug, Default)]
+pub struct GatewayClock(Mutex<Option<(Offset, Instant)>>);
+
+impl GatewayClock {
+    /// Notes a measurement that has just been made.
+    pub(crate) fn measured(&self, offset: Offset, at: Instant) {
+        *self.noted() = Some((offset, at));
+    }
+
+    /// The last measurement, unless it is old or the wall clock was set since.
+    pub(crate) fn last(&self, now: Instant) -> Option<Offset> {
+        let (offset, at) = (*self.noted())?;
+        let ran_ms = now.mono.0.checked_sub(at.mono.0).filter(|ms| *ms <= OFFSET_LASTS_MS)?;
+        let shown_ms = now.utc.0.checked_sub(at.utc.0)?;
+        let set_ms = shown_ms.abs_diff(i64::try_from(ran_ms).ok()?);
+        (set_ms <= CLOCK_SET_MS).then_some(offset)
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Option<(Offset, Instant)>> {
+        // A measurement is a plain value; a panic elsewhere cannot leave it half written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is signed about the clock. `restepped`: it stepped or was put back within the batch. The offset is against
+/// the gateway, and the source names the gateway if there is one.
+pub(crate) fn claim(mono: Mono, restepped: bool, gateway: Option<Offset>) -> ClockClaim {
+    let mut claim = said(mono, restepped, kernel().as_ref(), timesync_age(Path::new(TIMESYNC_MARK)));
+    if let Some(offset) = gateway {
+        let sign = if claim.source.is_empty() { "" } else { "; " };
+        claim.source = format!("{}{sign}gateway ±{} ms", claim.source, offset.error_ms);
+        claim.offset_ms = offset.offset_ms;
+    }
+    claim
 }
 
 fn said(mono: Mono, restepped: bool, kernel: Option<&Kernel>, mark: Option<Duration>) -> ClockClaim {
@@ -133,9 +171,26 @@ mod tests {
     }
 
     #[test]
+    fn an_offset_is_signed_with_its_error_while_it_is_fresh_and_no_clock_was_set() {
+        let at = |utc, mono| Instant { utc: Utc(utc), mono: Mono(mono) };
+        let clock = GatewayClock::default();
+        assert_eq!(clock.last(at(0, 0)), None);
+        let offset = Offset { offset_ms: -340, error_ms: 12 };
+        clock.measured(offset, at(1_000_000, 5_000));
+        assert_eq!(clock.last(at(1_000_000 + 3_600_000, 5_000 + 3_600_000)), Some(offset));
+        assert_eq!(clock.last(at(1_000_000 + 3_600_001, 5_000 + 3_600_001)), None, "old");
+        assert_eq!(clock.last(at(1_012_001, 15_000)), None, "set forward");
+        assert_eq!(clock.last(at(1_007_999, 15_000)), None, "set back");
+        let claim = claim(Mono(5), false, Some(offset));
+        assert_eq!(claim.offset_ms, -340);
+        assert!(claim.source.ends_with("gateway ±12 ms"), "{}", claim.source);
+        assert!(!super::claim(Mono(5), false, None).source.contains("gateway"));
+    }
+
+    #[test]
     fn a_step_is_said_whatever_the_time_service_says() {
-        assert_eq!(claim(Mono(5), true).status, ClockStatus::Restepped);
-        assert_eq!(claim(Mono(5), true).mono_ms, 5);
+        assert_eq!(claim(Mono(5), true, None).status, ClockStatus::Restepped);
+        assert_eq!(claim(Mono(5), true, None).mono_ms, 5);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One project as its genesis describes it, checked against the registrar's key that the configuration pins.
 
+use super::clock::GatewayClock;
 use crate::configuration::{Configuration, Uplink};
 use crate::statement::{Shape, roster};
 use crate::window::Plan;
@@ -31,6 +32,8 @@ pub struct Project {
     pub definitions: Hash,
     /// The agent's key stands in the genesis; otherwise a later statement of the registrar has to enrol it.
     pub enrolled: bool,
+    /// What the last push said of the clocks.
+    pub gateway_clock: GatewayClock,
 }
 
 /// Why a project cannot be measured.
@@ -133,7 +136,18 @@ impl Project {
         let shape = configuration.shape(&uplink.project);
         let enrolled = genesis.keys.iter().any(|k| k.role == Role::Agent && k.id == *agent && k.key == *own);
         let plan = Arc::new(plan);
-        Ok(Self { uplink: uplink.clone(), genesis, log_key, time_key, plan, shape, definitions, enrolled })
+        let gateway_clock = GatewayClock::default();
+        Ok(Self {
+            uplink: uplink.clone(),
+            genesis,
+            log_key,
+            time_key,
+            plan,
+            shape,
+            definitions,
+            enrolled,
+            gateway_clock,
+        })
     }
 
     /// Project id.

@@ -87,7 +87,11 @@ impl Core {
         let mut context = Context {
             place: Place::default(),
             boot_epoch: stream.boot_epoch,
-            clock: clock::claim(now.mono, stream.restepped || stream.engine.disbelieves_wall_clock()),
+            clock: clock::claim(
+                now.mono,
+                stream.restepped || stream.engine.disbelieves_wall_clock(),
+                project.gateway_clock.last(now),
+            ),
             checkpoint: None,
             raw: RawCommitment::default(),
             definitions: project.definitions,

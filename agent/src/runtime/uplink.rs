@@ -238,8 +238,14 @@ impl UplinkTask {
         }
         let (body, sent) = body(&statements);
         failpoint::hit("push.before_send");
-        let outcome = self.client.push(self.project.id(), body).await?;
+        let (outcome, offset) = self.client.push(self.project.id(), body, &*self.clock).await?;
         failpoint::hit("push.after_send");
+        if let Some(offset) = offset {
+            self.project.gateway_clock.measured(offset, self.clock.now());
+            self.board.project(self.project.id(), |p| {
+                (p.clock_offset_ms, p.clock_error_ms) = (Some(offset.offset_ms), offset.error_ms);
+            });
+        }
         let next = pusher.after(&sent, outcome, place.next_seq);
         let id = self.project.id().to_owned();
         let stored = next.stored.clone();

@@ -11,11 +11,13 @@ mod hex32;
 pub mod outcome;
 pub mod path;
 pub mod problem;
+pub mod time;
 
 pub use answer::{ConsistencyProof, Enrolled, InclusionProof, Stored, StoredEntry, StreamState};
 pub use body::{BodyError, BodyWriter, MAX_BODY, MAX_STATEMENT_LEN, MAX_STATEMENTS, STATEMENTS_TYPE, split};
 pub use outcome::Outcome;
 pub use problem::{PROBLEM_TYPE, Problem, ProblemKind};
+pub use time::{Offset, Stamps, TIME_HEADER};
 
 /// SHA-256 output, as `evidence` uses it.
 pub type Hash = [u8; 32];
