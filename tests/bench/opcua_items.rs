@@ -131,7 +131,7 @@ async fn serve(folder: &Path) {
         .discovery_urls(vec![format!("opc.tcp://{address}/")]);
     let limits = &mut builder.limits_mut().subscriptions;
     limits.max_monitored_items_per_sub = 0;
-    limits.max_queued_notifications = 0;
+    limits.max_queued_notifications = 1000;
     let (server, handle) = builder.build().unwrap_or_else(|e| panic!("no server: {e}"));
     let nodes = handle.node_managers().get_of_type::<SimpleNodeManager>();
     let nodes = nodes.unwrap_or_else(|| panic!("no node manager"));
