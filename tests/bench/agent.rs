@@ -70,7 +70,7 @@ fn measure(rate: u32, share: f64, mib: f64) {
         text.replace("length = \"1s\"", "length = \"5s\"").replace("journal = \"200ms\"", "journal = \"1s\"");
     chain.enrol(&text);
     chain.start_gateway(&[("RUST_LOG", "warn")]);
-    chain.start_agent(&[("RUST_LOG", "warn")]);
+    chain.start_agent(process::AS_INSTALLED);
     chain.agent().wait_for_line("is running");
     let bare = child("bare loop", &format!("read {} {poll_ms}", for_bare.address));
     let agent = chain.agent().id();

@@ -66,7 +66,7 @@ fn measure(poll_ms: u32) {
         .replace("journal = \"200ms\"", "journal = \"1s\"");
     chain.enrol(&text);
     chain.start_gateway(&[("RUST_LOG", "warn")]);
-    chain.start_agent(&[("RUST_LOG", "warn")]);
+    chain.start_agent(process::AS_INSTALLED);
     chain.agent().wait_for_line("is running");
     let _bare = child("bare loop", &format!("read {} {poll_ms} {}", for_bare.address, poll_ms / 2));
     std::thread::sleep(WARM_UP);

@@ -57,7 +57,7 @@ fn main() {
         text.replace("length = \"1s\"", "length = \"5s\"").replace("journal = \"200ms\"", "journal = \"1s\"");
     chain.enrol(&text);
     chain.start_gateway(&[("RUST_LOG", "warn")]);
-    chain.start_agent(&[("RUST_LOG", "warn")]);
+    chain.start_agent(process::AS_INSTALLED);
     chain.agent().wait_for_line("is running");
     let agent = chain.agent().id();
     std::thread::sleep(WARM_UP);

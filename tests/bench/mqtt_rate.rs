@@ -105,7 +105,7 @@ fn measure(print_advice: bool) -> Measured {
         }
     }
     chain.start_gateway(&[("RUST_LOG", "warn")]);
-    chain.start_agent(&[("RUST_LOG", "warn")]);
+    chain.start_agent(process::AS_INSTALLED);
     broker.wait_for_line("bench-edge 1 plant/+/power");
     let agent = chain.agent().id();
     let before = process::cpu(agent);

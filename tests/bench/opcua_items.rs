@@ -55,7 +55,7 @@ fn main() {
     let page = format!("[agent]\nstatus_listen = \"127.0.0.1:{}\"", free_port());
     chain.enrol(&text.replace("[agent]", &page));
     chain.start_gateway(&[("RUST_LOG", "warn")]);
-    chain.start_agent(&[("RUST_LOG", "warn")]);
+    chain.start_agent(process::AS_INSTALLED);
     let agent = chain.agent().id();
     wait_until("every variable was heard", || heard(&mut chain) >= u64::from(3 * ITEMS));
 

@@ -3,6 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
+/// The environment that the unit file of docs/enterprise.md gives an agent, and quieter logs.
+#[allow(dead_code, reason = "not every bench starts an agent")]
+pub(crate) const AS_INSTALLED: &[(&str, &str)] = &[("MALLOC_ARENA_MAX", "1"), ("RUST_LOG", "warn")];
+
 /// Most memory a process has held at once, bytes (`VmHWM`).
 #[allow(dead_code, reason = "a bench measures memory or processor time or both")]
 pub(crate) fn peak(pid: u32) -> f64 {

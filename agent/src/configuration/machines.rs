@@ -100,6 +100,8 @@ pub(super) struct Reader<'a, 'd> {
     /// Names of points of the machine being read that cannot be used. That has been reported once; rules that
     /// name them are not reported as well.
     pub(super) refused: Vec<String>,
+    /// The protocol's keys of each point. Its link takes them; nobody keeps them.
+    pub(super) addresses: BTreeMap<PointId, Value>,
     /// Where problems of a point are reported.
     pub(super) sections: BTreeMap<PointId, Section<'d>>,
 }
@@ -252,10 +254,10 @@ impl<'d> Reader<'_, 'd> {
         rated_w: Option<u64>,
     ) -> Option<Point> {
         let mut section = table.section_of(key)?;
-        let address = links::address(table.any(key)?, defaults, &OWN_KEYS);
+        let mut address = links::address(table.any(key)?, defaults, &OWN_KEYS);
         let id = PointId(self.next_point);
         self.next_point += 1;
-        let point = points::read(&mut section, (id, key), role, self.links, default_link, address, rated_w);
+        let point = points::read(&mut section, (id, key), role, self.links, default_link, &address, rated_w);
         let protocol = point.as_ref().map(|p| self.links[p.link].protocol.as_str());
         match protocol.and_then(protocols::keys) {
             Some((_, keys)) => {
@@ -264,10 +266,11 @@ impl<'d> Reader<'_, 'd> {
                 // A second look at the same table, to report problems of the protocol later.
                 self.sections.extend(table.section_of(key).map(|s| (id, s)));
                 section.finish();
-                let mut point = point?;
-                if let Value::Object(map) = &mut point.address {
+                let point = point?;
+                if let Value::Object(map) = &mut address {
                     map.retain(|k, _| keys.contains(&k.as_str()));
                 }
+                self.addresses.insert(id, address);
                 Some(point)
             }
             // The link is not there or its protocol is not known; that has been reported.
@@ -284,7 +287,7 @@ impl<'d> Reader<'_, 'd> {
                 link: &self.links[point.link].id,
                 measure: point.measure.map(|m| m.text),
                 width: point.width.as_deref(),
-                address: &point.address,
+                address: self.addresses.get(&point.id).unwrap_or(&Value::Null),
             })
             .collect();
         Mapping::new(id, class, &mapped, rules)

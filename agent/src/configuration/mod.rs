@@ -140,13 +140,13 @@ impl Configuration {
     /// Reads a configuration file.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
         let beside = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        read::configuration(&Document::load(path)?, &beside)
+        read::configuration(Document::load(path)?, &beside)
     }
 
     /// Reads a configuration from a text. `file` is used in messages; paths in it are taken to be relative to
     /// `beside`.
     pub fn parse(file: &str, text: &str, beside: &Path) -> Result<Self, ConfigErrors> {
-        read::configuration(&Document::parse(file, text)?, beside)
+        read::configuration(Document::parse(file, text)?, beside)
     }
 
     /// The machine and point of an id.

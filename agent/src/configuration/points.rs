@@ -104,8 +104,6 @@ pub struct Point {
     pub role: Option<Role>,
     /// Position of its link among the links.
     pub link: usize,
-    /// The protocol's keys.
-    pub address: Value,
     /// Its unit.
     pub measure: Option<Measure>,
     /// Last value before a rollover, as written.
@@ -134,7 +132,7 @@ pub(super) fn read(
     role: Option<Role>,
     links: &[LinkTable<'_>],
     default_link: Option<&str>,
-    address: Value,
+    address: &Value,
     rated_w: Option<u64>,
 ) -> Option<Point> {
     let link = find_link(section, links, default_link)?;
@@ -155,7 +153,7 @@ pub(super) fn read(
     }
     refuse_elsewhere(section, "max_power", role, Role::EnergyTotal);
     check_type(section, role);
-    let step = Step::read(section, measure, resolution.as_deref(), &address, role);
+    let step = Step::read(section, measure, resolution.as_deref(), address, role);
     let modulus = width.as_deref().and_then(|w| modulus(section, w, measure, role, &step));
     let max = match role {
         Some(Role::EnergyTotal) => match (max_power, rated_w) {
@@ -172,7 +170,6 @@ pub(super) fn read(
         name: name.to_owned(),
         role,
         link,
-        address,
         measure,
         width,
         counter,

@@ -8,7 +8,7 @@ use super::{
     check, templates,
 };
 use config::units::{bytes, duration};
-use config::{ConfigErrors, Document, Section};
+use config::{ConfigErrors, Document, Kind, Node, Section};
 use evidence::Hash;
 use evidence::key::PublicKey;
 use observation::PointId;
@@ -19,7 +19,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Every problem of the document, or the configuration.
-pub(super) fn configuration(document: &Document, beside: &Path) -> Result<Configuration, ConfigErrors> {
+pub(super) fn configuration(document: Document, beside: &Path) -> Result<Configuration, ConfigErrors> {
     let expanded = templates::expand(document);
     let read = written_out(&expanded.document, beside);
     expanded.conclude(read)
@@ -46,6 +46,7 @@ fn written_out(document: &Document, beside: &Path) -> Result<Configuration, Conf
         next_point: 0,
         ids: vec![],
         refused: vec![],
+        addresses: BTreeMap::new(),
         sections: BTreeMap::new(),
     };
     let machine_sections = root.sections("machine");
@@ -53,8 +54,8 @@ fn written_out(document: &Document, beside: &Path) -> Result<Configuration, Conf
         root.problem("machine", "is missing; write at least one [[machine]]");
     }
     let machines: Vec<Machine> = machine_sections.into_iter().filter_map(|s| reader.read(s)).collect();
-    let points = reader.sections;
-    let links = build(tables, &machines, &points);
+    let (addresses, points) = (reader.addresses, reader.sections);
+    let links = build(tables, &machines, addresses, &points);
     let uplinks: Option<Vec<Uplink>> = uplinks.into_iter().map(|(_, uplink)| uplink).collect();
     check::statement_fits(&root, &projects, &machines);
     let warnings = match (&raw, &links) {
@@ -81,10 +82,37 @@ fn unreported(document: &Document) -> ConfigErrors {
     }])
 }
 
+/// Of the document as JSON with sorted keys. It is turned into JSON piece by piece, since the whole would be as large
+/// as everything else together.
 fn hash(document: &Document) -> Hash {
     let mut canonical = String::new();
-    crate::state::sorted_json(&document.root.to_json(), &mut canonical);
+    sorted(&document.root, &mut canonical);
     evidence::hash::sha256(canonical.as_bytes())
+}
+
+fn sorted(node: &Node, out: &mut String) {
+    let mut list = |brackets: [char; 2], parts: &mut dyn Iterator<Item = (Option<&str>, &Node)>| {
+        out.push(brackets[0]);
+        for (i, (key, value)) in parts.enumerate() {
+            out.push_str(if i > 0 { "," } else { "" });
+            if let Some(key) = key {
+                crate::state::sorted_json(&Value::from(key), out);
+                out.push(':');
+            }
+            sorted(value, out);
+        }
+        out.push(brackets[1]);
+    };
+    match &node.kind {
+        Kind::Table(entries) => {
+            let mut entries: Vec<_> =
+                entries.iter().map(|(key, _, value)| (Some(key.as_str()), value)).collect();
+            entries.sort_by_key(|(key, _)| *key);
+            list(['{', '}'], &mut entries.into_iter());
+        }
+        Kind::Array(items) => list(['[', ']'], &mut items.iter().map(|item| (None, item))),
+        _ => crate::state::sorted_json(&node.to_json(), out),
+    }
 }
 
 fn agent(root: &mut Section<'_>, beside: &Path) -> Option<AgentSettings> {
@@ -273,6 +301,7 @@ fn span(
 fn build(
     tables: Vec<LinkTable<'_>>,
     machines: &[Machine],
+    mut addresses: BTreeMap<PointId, Value>,
     sections: &BTreeMap<PointId, Section<'_>>,
 ) -> Option<Vec<LinkConfiguration>> {
     let mut links = vec![];
@@ -282,7 +311,7 @@ fn build(
             .iter()
             .flat_map(|m| &m.points)
             .filter(|p| p.link == index)
-            .map(|p| (p.id, p.address.clone()))
+            .map(|p| (p.id, addresses.remove(&p.id).unwrap_or_default()))
             .collect();
         let ids: Vec<PointId> = points.iter().map(|(id, _)| *id).collect();
         let address = table.section.text("address").unwrap_or_default();
@@ -308,4 +337,19 @@ fn build(
         table.section.finish();
     }
     complete.then_some(links)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn piece_by_piece_the_json_is_that_of_the_whole() {
+        let text = "z = 1\nempty = {}\nnone = []\n\"quo\\\"te\" = \"\\u0001 中\"\n[b]\nc = [1, [2.50, true], { y = 1, x = 'a' }]\n[a]\n";
+        let document = Document::parse("t.toml", text).unwrap();
+        let (mut pieces, mut whole) = (String::new(), String::new());
+        sorted(&document.root, &mut pieces);
+        crate::state::sorted_json(&document.root.to_json(), &mut whole);
+        assert_eq!(pieces, whole);
+    }
 }

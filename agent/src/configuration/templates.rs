@@ -30,14 +30,15 @@ pub(super) struct Expanded {
 type Variables = BTreeMap<String, Kind>;
 
 /// Writes all templates out.
-pub(super) fn expand(document: &Document) -> Expanded {
-    let mut expanded = Expanded { document: document.clone(), origins: vec![], problems: vec![] };
-    let Kind::Table(root) = &mut expanded.document.root.kind else { return expanded };
+pub(super) fn expand(document: Document) -> Expanded {
+    let mut expanded = Expanded { document, origins: vec![], problems: vec![] };
+    let Document { file, root } = &mut expanded.document;
+    let Kind::Table(root) = &mut root.kind else { return expanded };
     let Some((_, _, node)) = root.iter_mut().find(|(key, _, _)| key == "machine") else { return expanded };
     let Kind::Array(machines) = &mut node.kind else { return expanded };
     let mut written_out = vec![];
     for (index, machine) in std::mem::take(machines).into_iter().enumerate() {
-        let mut template = Template { file: &document.file, index, problems: &mut expanded.problems };
+        let mut template = Template { file, index, problems: &mut expanded.problems };
         match Template::split(&machine) {
             None => {
                 expanded.origins.push((index, None));
