@@ -6,6 +6,7 @@
 //! `tokio::time::interval` and bare tokio-modbus make the same hundred requests; agent, bare loop and both servers are
 //! processes of their own. OPC UA has no row: there the server samples, at intervals of its own.
 
+mod process;
 mod table;
 
 use plumbline_tests::harness::chain::{Chain, Programs};
