@@ -7,22 +7,18 @@
 //! that a statement of a hundred machines is signed and stored twelve times as often as with windows of a minute.
 
 mod process;
+mod registers;
 mod table;
 
 use plumbline_tests::harness::chain::{Chain, Programs};
 use plumbline_tests::harness::process::Process;
+use registers::{Peer, half};
 use std::fmt::Write as _;
-use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use table::Aim;
-use tokio::net::TcpListener;
 use tokio_modbus::prelude::*;
-use tokio_modbus::server::Service;
-use tokio_modbus::server::tcp::{Server, accept_tcp_connection};
 
 const LINKS: u8 = 5;
 const UNITS_OF_LINK: u8 = 2;
@@ -40,7 +36,7 @@ const ROLE: &str = "PLUMBLINE_BENCH_AGENT";
 
 fn main() {
     match std::env::var(ROLE).unwrap_or_default().split_once(' ') {
-        Some(("serve", _)) => block_on(serve()),
+        Some(("serve", _)) => block_on(registers::serve(word)),
         Some(("read", arguments)) => block_on(read(arguments)),
         _ => {
             table::head(&format!("agent: {SLICES} slices of {} s for each rate", SLICE.as_secs()));
@@ -58,7 +54,7 @@ fn block_on(work: impl Future<Output = ()>) {
 /// One rate: points a second, share of a core aimed at, MiB aimed at.
 fn measure(rate: u32, share: f64, mib: f64) {
     let poll_ms = 1_000_000 / rate;
-    let (for_agent, for_bare) = (Peer::start(), Peer::start());
+    let (for_agent, for_bare) = (peer(), peer());
     let programs = Programs {
         agent: env!("CARGO_BIN_EXE_agent-under-test"),
         gateway: env!("CARGO_BIN_EXE_gateway-under-test"),
@@ -141,26 +137,8 @@ fn plant(server: SocketAddr, poll_ms: u32) -> String {
     text
 }
 
-/// A Modbus server in another process.
-struct Peer {
-    process: Process,
-    address: SocketAddr,
-}
-
-impl Peer {
-    fn start() -> Self {
-        let process = child("server", "serve -");
-        let line = process.wait_for_line("address ");
-        let address = line.trim_start_matches("address ").parse();
-        Self { process, address: address.unwrap_or_else(|e| panic!("{line}: {e}")) }
-    }
-
-    /// Registers that it has given out so far.
-    fn words(&self) -> f64 {
-        let printed = self.process.printed();
-        let last = printed.lines().rev().find_map(|line| line.strip_prefix("words ")?.parse().ok());
-        last.unwrap_or_else(|| panic!("the server said:\n{printed}"))
-    }
+fn peer() -> Peer {
+    Peer::of(child("server", "serve -"))
 }
 
 fn child(name: &str, role: &str) -> Process {
@@ -168,55 +146,9 @@ fn child(name: &str, role: &str) -> Process {
     Process::start(name, Command::new(own).env(ROLE, role))
 }
 
-/// The server's process: prints its address, then every tenth of a second what it has given out.
-async fn serve() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap_or_else(|e| panic!("no port: {e}"));
-    let address = listener.local_addr().unwrap_or_else(|e| panic!("no address: {e}"));
-    println!("address {address}");
-    let hall = Hall { began: Instant::now(), words: Arc::default() };
-    let words = Arc::clone(&hall.words);
-    tokio::spawn(async move {
-        let new_service = |_| Ok(Some(hall.clone()));
-        let connected = |stream, peer| async move { accept_tcp_connection(stream, peer, new_service) };
-        // A broken client connection is the client's affair.
-        let _ = Server::new(listener).serve(&connected, |_| ()).await;
-    });
-    loop {
-        println!("words {}", words.load(Ordering::Relaxed));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// Ten machines behind each unit.
-#[derive(Clone)]
-struct Hall {
-    began: Instant,
-    words: Arc<AtomicU64>,
-}
-
-impl Service for Hall {
-    type Request = SlaveRequest<'static>;
-    type Response = Response;
-    type Exception = ExceptionCode;
-    type Future = Ready<Result<Response, ExceptionCode>>;
-
-    fn call(&self, adu: Self::Request) -> Self::Future {
-        let Request::ReadHoldingRegisters(at, n) = adu.request else {
-            return ready(Err(ExceptionCode::IllegalFunction));
-        };
-        self.words.fetch_add(n.into(), Ordering::Relaxed);
-        let ms = u32::try_from(self.began.elapsed().as_millis()).unwrap_or(u32::MAX);
-        ready(Ok(Response::ReadHoldingRegisters((at..at + n).map(|register| word(register, ms)).collect())))
-    }
-}
-
 /// A register at a moment: states change every some seconds, power with every look, energy and parts grow.
 fn word(register: u16, ms: u32) -> u16 {
     let machine = u32::from(register / WORDS);
-    let long = |value: u32, low: bool| {
-        let [a, b, c, d] = value.to_be_bytes();
-        if low { u16::from_be_bytes([c, d]) } else { u16::from_be_bytes([a, b]) }
-    };
     let phase = (ms / 1000 + machine) % 20;
     // Whole watts below 2¹⁴ are exact in an f32 after division by a power of two, which serves as well as kW.
     let power = f32::from(u16::try_from(6_000 + (ms + machine * 37) % 4_000).unwrap_or(0)) / 1024.0;
@@ -227,11 +159,11 @@ fn word(register: u16, ms: u32) -> u16 {
         3 => 100,
         4 => u16::try_from(ms / 50 % 8_000).unwrap_or(0),
         5 => 0,
-        6 => long(power.to_bits(), true),
-        7 => long(power.to_bits(), false),
-        8 | 9 => long(48_000_000 + machine * 999 + ms / 4_000, register % WORDS == 9),
-        10 | 11 => long(18_000 + ms / 20_000, register % WORDS == 11),
-        _ => long(17_000 + ms / 21_000, register % WORDS == 13),
+        6 => half(power.to_bits(), true),
+        7 => half(power.to_bits(), false),
+        8 | 9 => half(48_000_000 + machine * 999 + ms / 4_000, register % WORDS == 9),
+        10 | 11 => half(18_000 + ms / 20_000, register % WORDS == 11),
+        _ => half(17_000 + ms / 21_000, register % WORDS == 13),
     }
 }
 

@@ -6,22 +6,17 @@
 //! of the devices is a process of its own on the same cores.
 
 mod process;
+mod registers;
 mod table;
 
 use plumbline_tests::harness::chain::{Chain, Programs};
 use plumbline_tests::harness::process::Process;
+use registers::{Peer, half};
 use std::fmt::Write as _;
-use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use table::Aim;
-use tokio::net::TcpListener;
-use tokio_modbus::prelude::*;
-use tokio_modbus::server::Service;
-use tokio_modbus::server::tcp::{Server, accept_tcp_connection};
 
 const DEVICES: u16 = 40;
 const MACHINES_OF_DEVICE: u16 = 2;
@@ -40,19 +35,18 @@ const ROLE: &str = "PLUMBLINE_BENCH_MODBUS_RATE";
 fn main() {
     if std::env::var_os(ROLE).is_some() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.unwrap_or_else(|e| panic!("no runtime: {e}")).block_on(serve());
+        runtime.unwrap_or_else(|e| panic!("no runtime: {e}")).block_on(registers::serve(word));
         return;
     }
     table::head(&format!("modbus_rate: 100 000 values/s, {SLICES} slices of {} s", SLICE.as_secs()));
-    let server = start_server();
-    let address = server.wait_for_line("address ").trim_start_matches("address ").to_owned();
+    let server = peer();
     let programs = Programs {
         agent: env!("CARGO_BIN_EXE_agent-under-test"),
         gateway: env!("CARGO_BIN_EXE_gateway-under-test"),
         verify: env!("CARGO_BIN_EXE_verify-under-test"),
     };
     let mut chain = Chain::without_agent(programs);
-    let text = chain.configuration(5, &plant(&address));
+    let text = chain.configuration(5, &plant(server.address));
     let text =
         text.replace("length = \"1s\"", "length = \"5s\"").replace("journal = \"200ms\"", "journal = \"1s\"");
     chain.enrol(&text);
@@ -63,9 +57,9 @@ fn main() {
     std::thread::sleep(WARM_UP);
     let (mut shares, mut values) = (vec![], vec![]);
     for _ in 0..SLICES {
-        let before = (Instant::now(), process::cpu(agent), words(&server));
+        let before = (Instant::now(), process::cpu(agent), server.words());
         std::thread::sleep(SLICE);
-        let after = (Instant::now(), process::cpu(agent), words(&server));
+        let after = (Instant::now(), process::cpu(agent), server.words());
         let seconds = (after.0 - before.0).as_secs_f64();
         shares.push(after.1.saturating_sub(before.1).as_secs_f64() / seconds);
         let read = (after.2 - before.2) / f64::from(WORDS_OF_MACHINE) * f64::from(POINTS_OF_MACHINE);
@@ -79,7 +73,7 @@ fn main() {
 }
 
 /// The agent's links and machines.
-fn plant(server: &str) -> String {
+fn plant(server: SocketAddr) -> String {
     let mut text = String::new();
     for device in 1..=DEVICES {
         let _ = write!(
@@ -121,68 +115,13 @@ fn plant(server: &str) -> String {
     text
 }
 
-fn start_server() -> Process {
+fn peer() -> Peer {
     let own = std::env::current_exe().unwrap_or_else(|e| panic!("this program: {e}"));
-    Process::start("server", Command::new(own).env(ROLE, "serve"))
-}
-
-/// Registers that the server has given out so far.
-fn words(server: &Process) -> f64 {
-    let printed = server.printed();
-    let last = printed.lines().rev().find_map(|line| line.strip_prefix("words ")?.parse().ok());
-    last.unwrap_or_else(|| panic!("the server said:\n{printed}"))
-}
-
-/// The server's process: prints its address, then every tenth of a second what it has given out.
-async fn serve() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap_or_else(|e| panic!("no port: {e}"));
-    println!(
-        "address {}",
-        listener.local_addr().unwrap_or_else(|e: std::io::Error| panic!("no address: {e}"))
-    );
-    let devices = Devices { began: Instant::now(), words: Arc::default() };
-    let words = Arc::clone(&devices.words);
-    tokio::spawn(async move {
-        let new_service = |_: SocketAddr| Ok(Some(devices.clone()));
-        let connected = |stream, peer| async move { accept_tcp_connection(stream, peer, new_service) };
-        // A broken client connection is the client's affair.
-        let _ = Server::new(listener).serve(&connected, |_| ()).await;
-    });
-    loop {
-        println!("words {}", words.load(Ordering::Relaxed));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// Every device holds the same.
-#[derive(Clone)]
-struct Devices {
-    began: Instant,
-    words: Arc<AtomicU64>,
-}
-
-impl Service for Devices {
-    type Request = SlaveRequest<'static>;
-    type Response = Response;
-    type Exception = ExceptionCode;
-    type Future = Ready<Result<Response, ExceptionCode>>;
-
-    fn call(&self, adu: Self::Request) -> Self::Future {
-        let Request::ReadHoldingRegisters(at, n) = adu.request else {
-            return ready(Err(ExceptionCode::IllegalFunction));
-        };
-        self.words.fetch_add(n.into(), Ordering::Relaxed);
-        let ms = u32::try_from(self.began.elapsed().as_millis()).unwrap_or(u32::MAX);
-        ready(Ok(Response::ReadHoldingRegisters((at..at + n).map(|register| word(register, ms)).collect())))
-    }
+    Peer::of(Process::start("server", Command::new(own).env(ROLE, "serve")))
 }
 
 /// A register at a moment: the state changes every some seconds, a third of the inputs with every look.
 fn word(register: u16, ms: u32) -> u16 {
-    let long = |value: u32, low: bool| {
-        let [a, b, c, d] = value.to_be_bytes();
-        if low { u16::from_be_bytes([c, d]) } else { u16::from_be_bytes([a, b]) }
-    };
     // Whole watts below 2¹⁴ are exact in an f32 after division by a power of two, which serves as well as kW.
     let power = f32::from(u16::try_from(6_000 + ms % 4_000).unwrap_or(0)) / 1024.0;
     match register % WORDS_OF_MACHINE {
@@ -191,11 +130,11 @@ fn word(register: u16, ms: u32) -> u16 {
         2 => u16::from(ms / 1000 % 20 == 19),
         3 => 100,
         4 => u16::try_from(ms / 50 % 8_000).unwrap_or(0),
-        5 => long(power.to_bits(), true),
-        6 => long(power.to_bits(), false),
-        at @ (7 | 8) => long(48_000_000 + ms / 4_000, at == 8),
-        at @ (9 | 10) => long(18_000 + ms / 20_000, at == 10),
-        at @ (11 | 12) => long(17_000 + ms / 21_000, at == 12),
+        5 => half(power.to_bits(), true),
+        6 => half(power.to_bits(), false),
+        at @ (7 | 8) => half(48_000_000 + ms / 4_000, at == 8),
+        at @ (9 | 10) => half(18_000 + ms / 20_000, at == 10),
+        at @ (11 | 12) => half(17_000 + ms / 21_000, at == 12),
         at if at % 3 == 0 => u16::try_from((ms + u32::from(at)) % 60_000).unwrap_or(0),
         at => at,
     }

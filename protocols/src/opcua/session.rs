@@ -43,7 +43,7 @@ const MAX_CHUNKS: usize = 256;
 const MAX_TEXT: usize = 1 << 20;
 const MAX_ARRAY: usize = 1 << 16;
 /// Changes asked for in one publish response. Without a bound a server that has more than fits its own largest
-/// message answers BadResponseTooLarge and the changes are gone (OPC 10000-4 7.38.2, 5.14.2); what is over the bound
+/// message answers `BadResponseTooLarge` and the changes are gone (OPC 10000-4 7.38.2, 5.14.2); what is over the bound
 /// comes with the next response, which the stack asks for at once.
 const MAX_CHANGES: u32 = 1000;
 
