@@ -21,6 +21,7 @@ mod judge;
 mod liars;
 mod modbus;
 mod modbus_rtu;
+mod modbus_serial;
 mod mqtt;
 mod opcua;
 mod owner;
@@ -77,6 +78,7 @@ macro_rules! conformance {
 conformance! {
     modbus_tcp: crate::modbus::ModbusTcp,
     modbus_rtu_over_tcp: crate::modbus_rtu::RtuOverTcp,
+    modbus_rtu_serial: crate::modbus_serial::Serial,
     opc_ua: crate::opcua::OpcUa,
     mqtt_3: crate::mqtt::Mqtt<4>,
     mqtt_5: crate::mqtt::Mqtt<5>,

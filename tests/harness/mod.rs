@@ -10,3 +10,4 @@ pub mod observed;
 pub mod peers;
 pub mod process;
 pub mod relay;
+pub mod serial;

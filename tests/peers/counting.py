@@ -2,11 +2,12 @@
 
 Usage: counting.py PLAN.json
 
-PLAN.json: {"over": "modbus" | "modbus_rtu" | "opcua" | "mqtt" | "sparkplug", "log": "offered.jsonl", "from": 1, "every_ms": 50, "port": 0}
+PLAN.json: {"over": "modbus" | "modbus_rtu" | "modbus_serial" | "opcua" | "mqtt" | "sparkplug", "log": "offered.jsonl", "from": 1, "every_ms": 50, "port": 0}
 
 It has two points that share one counter, so that no number is ever offered twice or by both:
     modbus  (pymodbus)   units 1 and 2, holding 0-1 as u32, high word first; every read is given the next count;
-                         modbus_rtu has RTU frames on the TCP connection
+                         modbus_rtu has RTU frames on the TCP connection; modbus_serial has them on a pair of
+                         pseudo-terminals, to which a converter leads
     opcua   (asyncua)    nsu=urn:plumbline:test:counting;s=Count0 and Count1, each counting on every `every_ms`
     mqtt    (paho-mqtt)  topics count/0 and count/1 as {"count": 7} with QoS 1, to the broker on `port`; while it has
                          no broker it offers nothing
@@ -46,7 +47,7 @@ async def until_input_ends():
 
 async def modbus(plan, counter):
     from pymodbus.framer import FramerType
-    from pymodbus.server import ModbusTcpServer
+    from pymodbus.server import ModbusSerialServer, ModbusTcpServer
     from pymodbus.simulator import DataType, SimData, SimDevice
 
     def device(unit):
@@ -61,10 +62,22 @@ async def modbus(plan, counter):
         none = [SimData(65535, values=0, datatype=DataType.REGISTERS)]
         return SimDevice(unit, simdata=(bits, bits, cells, none), action=read)
 
-    framer = FramerType.RTU if plan["over"] == "modbus_rtu" else FramerType.SOCKET
-    server = ModbusTcpServer([device(1), device(2)], framer=framer, address=("127.0.0.1", 0))
-    await server.serve_forever(background=True)
-    print("ready", server.transport.sockets[0].getsockname()[1], flush=True)
+    devices = [device(1), device(2)]
+    if plan["over"] == "modbus_serial":
+        from modbus_line_peer import Line, converter_end, raw_pair
+
+        master, _slave, path = raw_pair()
+        line = Line(master)
+        asyncio.get_running_loop().add_reader(master, line.answered)
+        server = ModbusSerialServer(devices, port=path, baudrate=9600)
+        await server.serve_forever(background=True)
+        port, _listener = await converter_end(line, set())
+    else:
+        framer = FramerType.RTU if plan["over"] == "modbus_rtu" else FramerType.SOCKET
+        server = ModbusTcpServer(devices, framer=framer, address=("127.0.0.1", 0))
+        await server.serve_forever(background=True)
+        port = server.transport.sockets[0].getsockname()[1]
+    print("ready", port, flush=True)
     await until_input_ends()
     await server.shutdown()
 
@@ -156,7 +169,7 @@ def main():
     if plan["over"] in ("mqtt", "sparkplug"):
         {"mqtt": mqtt, "sparkplug": sparkplug}[plan["over"]](plan, counter)
     else:
-        asyncio.run({"modbus": modbus, "modbus_rtu": modbus, "opcua": opcua}[plan["over"]](plan, counter))
+        asyncio.run({"modbus": modbus, "modbus_rtu": modbus, "modbus_serial": modbus, "opcua": opcua}[plan["over"]](plan, counter))
 
 
 main()
