@@ -175,6 +175,7 @@ pub struct ModbusLink {
     points: Vec<PointId>,
     /// Devices on a line do not know when a session ends, so this goes from one to the next.
     owed: Arc<Mutex<Owed>>,
+    occupancy: Arc<Occupancy>,
 }
 
 impl ModbusLink {
@@ -182,7 +183,7 @@ impl ModbusLink {
     pub fn new(settings: Settings, points: &[Point]) -> Self {
         let requests = plan::plan(points, settings.limits);
         let points = points.iter().map(|point| point.id).collect();
-        Self { settings: Arc::new(settings), requests, points, owed: Arc::default() }
+        Self { settings: Arc::new(settings), requests, points, owed: Arc::default(), occupancy: Arc::default() }
     }
 
     /// The requests of one poll.
@@ -194,15 +195,14 @@ impl ModbusLink {
 #[async_trait]
 impl Link for ModbusLink {
     async fn connect(&self, clock: Arc<dyn Clock>) -> Result<Box<dyn Source>, LinkError> {
-        let wire = Wire::open(Arc::clone(&self.settings), Arc::clone(&self.owed)).await?;
+        let (owed, occupancy) = (Arc::clone(&self.owed), Arc::clone(&self.occupancy));
+        let wire = Wire::open(Arc::clone(&self.settings), owed, occupancy).await?;
         let (settings, session_clock) = (Arc::clone(&self.settings), Arc::clone(&clock));
-        let occupancy = Arc::<Occupancy>::default();
-        let shown = Arc::clone(&occupancy);
         let feed = Feed::start(&self.settings.address, &self.points, clock, |outlet| {
             let reporter = Reporter { clock: session_clock, outlet };
-            Session::new(settings, &self.requests, wire, reporter, occupancy).run()
+            Session::new(settings, &self.requests, wire, reporter).run()
         });
-        Ok(Box::new(ModbusSource { feed, occupancy: shown }))
+        Ok(Box::new(ModbusSource { feed }))
     }
 
     fn points(&self) -> &[PointId] {
@@ -212,11 +212,14 @@ impl Link for ModbusLink {
     fn expectation(&self, _point: PointId) -> Expectation {
         Expectation::Polled { every_ms: u64::from(self.settings.poll_ms) }
     }
+
+    fn busy_permille(&self) -> Option<u16> {
+        self.occupancy.permille(tokio::time::Instant::now())
+    }
 }
 
 struct ModbusSource {
     feed: Feed,
-    occupancy: Arc<Occupancy>,
 }
 
 #[async_trait]
@@ -227,10 +230,6 @@ impl Source for ModbusSource {
 
     async fn acknowledge(&mut self, _receipt: Receipt) -> Result<(), LinkError> {
         Ok(())
-    }
-
-    fn busy_permille(&self) -> Option<u16> {
-        self.occupancy.permille()
     }
 }
 

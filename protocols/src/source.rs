@@ -105,12 +105,6 @@ pub trait Source: Send {
     /// Says that the batch with this receipt is durable, and with it all that came before. A receipt may be
     /// given more than once; a source whose protocol has no acknowledgement ignores it.
     async fn acknowledge(&mut self, receipt: Receipt) -> Result<(), LinkError>;
-
-    /// How much of the last half minute or minute the wire was busy with questions, answers and waiting for
-    /// them, in thousandths. `None` where the protocol asks no questions, or before the first.
-    fn busy_permille(&self) -> Option<u16> {
-        None
-    }
 }
 
 /// One connection as configured: knows what to read, holds no socket.
@@ -125,6 +119,13 @@ pub trait Link: Send + Sync {
 
     /// How often a point of [`Self::points`] is due to be heard of.
     fn expectation(&self, point: PointId) -> Expectation;
+
+    /// How much of the last half minute or minute the wire was busy with being opened, with questions, answers
+    /// and waiting for them, in thousandths, over all sessions. `None` where the protocol asks no questions, or
+    /// before the first.
+    fn busy_permille(&self) -> Option<u16> {
+        None
+    }
 
     /// What was sent and became no observation.
     fn put_aside(&self) -> PutAside {

@@ -107,6 +107,8 @@ impl LinkTask {
                     }
                     let pause = backoff.failed();
                     self.board.link_failed(self.task, &error, self.clock.now().utc, pause);
+                    // One that nobody answers on may never have a batch to show it with.
+                    self.board.link_busy(self.task, self.link.busy_permille());
                     tracing::warn!(link = self.id, %error, "link failed");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
@@ -171,7 +173,7 @@ impl LinkTask {
                 Step::Took(Ok(batch)) => {
                     let aside = self.link.put_aside();
                     self.board.link_read(self.task, &batch, aside, self.clock.now().utc);
-                    self.board.link_busy(self.task, source.busy_permille());
+                    self.board.link_busy(self.task, self.link.busy_permille());
                     match self.tell(permits, News::Batch(batch)).await {
                         Some(end) => return end,
                         None => Ok(()),
@@ -234,6 +236,8 @@ mod tests {
         Panics,
         /// Panics while connecting.
         PanicsAtOnce,
+        /// Is lost, without a batch.
+        Fails,
     }
 
     struct Wire {
@@ -259,6 +263,10 @@ mod tests {
         fn expectation(&self, _point: PointId) -> Expectation {
             Expectation::Polled { every_ms: 1000 }
         }
+
+        fn busy_permille(&self) -> Option<u16> {
+            Some(430)
+        }
     }
 
     #[async_trait]
@@ -270,6 +278,11 @@ mod tests {
                     Ok(Batch { receipt: Some(Receipt::new(1)), ..Batch::default() })
                 }
                 Kind::Hangs => std::future::pending().await,
+                Kind::Fails => Err(LinkError::Timeout {
+                    address: "tcp://a".to_owned(),
+                    request: "unit 1".to_owned(),
+                    waited_ms: 300,
+                }),
                 Kind::Panics | Kind::PanicsAtOnce => panic!("as a protocol's crate may"),
             }
         }
@@ -287,6 +300,7 @@ mod tests {
         stop: CancellationToken,
         sessions: Arc<AtomicUsize>,
         acknowledged: Arc<AtomicUsize>,
+        board: Arc<Board>,
         task: tokio::task::JoinHandle<()>,
     }
 
@@ -305,12 +319,12 @@ mod tests {
             clock: Arc::new(Still),
             core: sender,
             receipts: receiver,
-            board,
+            board: Arc::clone(&board),
             generation: generations,
             stop: stop.clone(),
         };
         let task = tokio::spawn(task.run());
-        Rig { core, receipts, generation, stop, sessions, acknowledged, task }
+        Rig { core, receipts, generation, stop, sessions, acknowledged, board, task }
     }
 
     impl Rig {
@@ -382,6 +396,18 @@ mod tests {
         rig.generation.send_modify(|generation| *generation += 1);
         assert_eq!(rig.news().await, "down");
         assert_eq!(rig.news().await, "up");
+    }
+
+    #[tokio::test]
+    async fn pain_17_a_link_on_which_nobody_ever_answers_shows_how_busy_its_wire_is() {
+        let rig = start(Kind::Fails);
+        assert_eq!(rig.news().await, "up");
+        assert_eq!(rig.news().await, "down");
+        let shown = || rig.board.status(Utc(9)).links[0].clone();
+        while shown().error.is_none() || shown().busy_permille.is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((shown().busy_permille, shown().observations), (Some(430), 0));
     }
 
     #[tokio::test]

@@ -27,7 +27,7 @@ pub enum Reply {
 impl Inquiry {
     /// Opens the wire.
     pub async fn open(settings: Settings) -> Result<Self, LinkError> {
-        Wire::open(Arc::new(settings), Arc::default()).await.map(Self)
+        Wire::open(Arc::new(settings), Arc::default(), Arc::default()).await.map(Self)
     }
 
     /// Asks. An error means that there is no connection any more.

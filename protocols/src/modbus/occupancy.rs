@@ -1,56 +1,62 @@
-//! How busy a link's wire is: the share of time it spent on questions, answers, and waiting for them.
+//! How busy a link's wire is: the share of time it spent on being opened, on questions, answers, and waiting for them.
 //!
-//! A wire that is nearly always busy cannot take another device, and one silent unit makes it late for all.
+//! A wire that is nearly always busy cannot take another device, and one silent unit makes it late for all. It belongs to
+//! the link and not to a session: a link that nobody answers on is one short session after the other.
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant as Moment;
 
 /// The share is that of the last one or two of these.
 const SPAN: Duration = Duration::from_secs(30);
-/// Not measured yet.
-const UNKNOWN: u16 = u16::MAX;
+/// And of no less than this, so that the first question is not the whole of what is known.
+const LEAST: Duration = Duration::from_secs(1);
 
-/// The last share, for whoever asks.
-#[derive(Debug)]
-pub(super) struct Occupancy(AtomicU16);
-
-impl Default for Occupancy {
-    fn default() -> Self {
-        Self(AtomicU16::new(UNKNOWN))
-    }
-}
+/// The wire of a link, over all its sessions.
+#[derive(Debug, Default)]
+pub(super) struct Occupancy(Mutex<Option<Meter>>);
 
 impl Occupancy {
-    /// In thousandths; `None` before the first poll has ended.
-    pub(super) fn permille(&self) -> Option<u16> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|share| *share != UNKNOWN)
+    /// The wire was busy from `began` to `now`.
+    pub(super) fn took(&self, began: Moment, now: Moment) {
+        let mut meter = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        meter.get_or_insert_with(|| Meter::new(began)).busy += now.saturating_duration_since(began);
     }
 
-    pub(super) fn publish(&self, permille: u16) {
-        self.0.store(permille, Ordering::Relaxed);
+    /// In thousandths; `None` before the wire was used.
+    pub(super) fn permille(&self, now: Moment) -> Option<u16> {
+        // Plain numbers; a panic elsewhere cannot leave them half changed.
+        let mut meter = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        meter.as_mut().map(|meter| meter.permille(now))
     }
 }
 
-/// Measures it. All moments and durations count from the beginning of the session.
-#[derive(Debug, Default)]
-pub(super) struct Meter {
+#[derive(Debug)]
+struct Meter {
+    /// Since the wire was first used.
+    busy: Duration,
     earlier: Mark,
     current: Mark,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Mark {
-    at: Duration,
+    at: Moment,
     busy: Duration,
 }
 
 impl Meter {
-    /// The share in thousandths, from how long the wire has been busy since the beginning.
-    pub(super) fn permille(&mut self, at: Duration, busy: Duration) -> u16 {
-        let elapsed = at.saturating_sub(self.earlier.at).as_micros().max(1);
-        let share = (busy.saturating_sub(self.earlier.busy)).as_micros() * 1000 / elapsed;
-        if at.saturating_sub(self.current.at) >= SPAN {
-            self.earlier = std::mem::replace(&mut self.current, Mark { at, busy });
+    fn new(at: Moment) -> Self {
+        let mark = Mark { at, busy: Duration::ZERO };
+        Self { busy: Duration::ZERO, earlier: mark, current: mark }
+    }
+
+    fn permille(&mut self, now: Moment) -> u16 {
+        let elapsed = now.saturating_duration_since(self.earlier.at).max(LEAST).as_micros();
+        let share = self.busy.saturating_sub(self.earlier.busy).as_micros() * 1000 / elapsed;
+        if now.saturating_duration_since(self.current.at) >= SPAN {
+            self.earlier = std::mem::replace(&mut self.current, Mark { at: now, busy: self.busy });
         }
         u16::try_from(share.min(1000)).unwrap_or(1000)
     }
@@ -62,27 +68,28 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    #[test]
-    fn the_share_follows_the_wire_within_two_spans() {
-        let (mut meter, mut busy) = (Meter::default(), Duration::ZERO);
-        let mut run = |from: u64, to: u64, busy_ms: u64| {
-            let mut share = 0;
+    #[tokio::test]
+    async fn the_share_follows_the_wire_within_two_spans() {
+        let (wire, start) = (Occupancy::default(), Moment::now());
+        let run = |from: u64, to: u64, busy_ms: u64| {
+            let mut share = None;
             for second in from..to {
-                busy += MS(busy_ms);
-                share = meter.permille(MS((second + 1) * 1000), busy);
+                let began = start + MS(second * 1000);
+                wire.took(began, began + MS(busy_ms));
+                share = wire.permille(start + MS((second + 1) * 1000));
             }
             share
         };
-        assert_eq!(run(0, 100, 250), 250);
-        assert_eq!(run(100, 200, 900), 900, "the quiet time before is forgotten");
-        assert_eq!(run(200, 270, 0), 0);
+        assert_eq!(run(0, 100, 250), Some(250));
+        assert_eq!(run(100, 200, 900), Some(900), "the quiet time before is forgotten");
+        assert_eq!(run(200, 270, 0), Some(0));
     }
 
-    #[test]
-    fn it_is_unknown_before_the_first_poll() {
-        let occupancy = Occupancy::default();
-        assert_eq!(occupancy.permille(), None);
-        occupancy.publish(1000);
-        assert_eq!(occupancy.permille(), Some(1000));
+    #[tokio::test]
+    async fn it_is_unknown_before_the_first_question_and_that_one_is_not_everything() {
+        let (wire, start) = (Occupancy::default(), Moment::now());
+        assert_eq!(wire.permille(start), None);
+        wire.took(start, start + MS(20));
+        assert_eq!(wire.permille(start + MS(20)), Some(20));
     }
 }

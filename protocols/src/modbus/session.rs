@@ -14,7 +14,6 @@ use tokio::time::{Instant as Deadline, sleep_until};
 
 use super::Settings;
 use super::decode::{Answer, decode};
-use super::occupancy::{Meter, Occupancy};
 use super::plan::Request;
 use super::schedule::{Probe, Probes, Schedule, Silence, turn};
 use super::wire::{Outcome, Wire};
@@ -38,7 +37,6 @@ pub(super) struct Session {
     polls: u64,
     began: Deadline,
     probes: Probes,
-    occupancy: Arc<Occupancy>,
 }
 
 /// Stamps what has been learnt and hands it over.
@@ -65,33 +63,24 @@ enum Stop {
 }
 
 impl Session {
-    pub(super) fn new(
-        settings: Arc<Settings>,
-        requests: &[Request],
-        wire: Wire,
-        reporter: Reporter,
-        occupancy: Arc<Occupancy>,
-    ) -> Self {
+    pub(super) fn new(settings: Arc<Settings>, requests: &[Request], wire: Wire, reporter: Reporter) -> Self {
         let units = requests.chunk_by(|a, b| a.unit == b.unit).map(|requests| Unit {
             planned: requests.to_vec(),
             current: requests.to_vec(),
             silent: None,
         });
         let (units, probes) = (units.collect(), Probes::default());
-        Self { settings, reporter, wire, units, polls: 0, began: Deadline::now(), probes, occupancy }
+        Self { settings, reporter, wire, units, polls: 0, began: Deadline::now(), probes }
     }
 
     /// Polls until the session has to end.
     pub(super) async fn run(mut self) {
         let mut schedule = Schedule::new(self.settings.poll_ms);
-        let mut meter = Meter::default();
         loop {
             let start = Deadline::now() + schedule.next(self.reporter.clock.now().utc);
             sleep_until(start).await;
             let end = start + Duration::from_millis(u64::from(self.settings.poll_ms));
-            let polled = self.poll(end).await;
-            self.occupancy.publish(meter.permille(self.began.elapsed(), self.wire.busy));
-            if let Err(error) = polled {
+            if let Err(error) = self.poll(end).await {
                 // As in `Reporter::hand_over`, a failure means that nobody is left to tell.
                 drop(self.reporter.outlet.send(Err(error)).await);
                 return;

@@ -5,7 +5,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use futures::FutureExt;
 use observation::Reason;
@@ -18,6 +17,7 @@ use super::Settings;
 use super::address::Table;
 use super::decode::Answer;
 use super::line::Line;
+use super::occupancy::Occupancy;
 use super::owed::Owed;
 use super::plan::Request;
 use super::target::Target;
@@ -39,13 +39,25 @@ pub(super) enum Outcome {
 pub(super) struct Wire {
     settings: Arc<Settings>,
     end: End,
-    /// How long it was busy with questions, answers and waiting for them, since it was opened.
-    pub(super) busy: Duration,
+    occupancy: Arc<Occupancy>,
 }
 
 enum End {
     Tcp(ModbusTcp),
     Rtu(Box<Line>),
+}
+
+impl End {
+    async fn open(settings: &Arc<Settings>, owed: Arc<Mutex<Owed>>) -> Result<Self, LinkError> {
+        Ok(match &settings.target {
+            Target::Tcp { host, port } => {
+                let mut server = ModbusTcp { host: host.clone(), port: *port, connection: None };
+                server.connection = Some(server.connect(settings).await?);
+                Self::Tcp(server)
+            }
+            _ => Self::Rtu(Box::new(Line::open(Arc::clone(settings), owed).await?)),
+        })
+    }
 }
 
 /// A Modbus TCP server, and the connection unless it had to be dropped.
@@ -57,16 +69,15 @@ struct ModbusTcp {
 
 impl Wire {
     /// Opens it, within the link's time-outs.
-    pub(super) async fn open(settings: Arc<Settings>, owed: Arc<Mutex<Owed>>) -> Result<Self, LinkError> {
-        let end = match &settings.target {
-            Target::Tcp { host, port } => {
-                let mut server = ModbusTcp { host: host.clone(), port: *port, connection: None };
-                server.connection = Some(server.connect(&settings).await?);
-                End::Tcp(server)
-            }
-            _ => End::Rtu(Box::new(Line::open(Arc::clone(&settings), owed).await?)),
-        };
-        Ok(Self { settings, end, busy: Duration::ZERO })
+    pub(super) async fn open(
+        settings: Arc<Settings>,
+        owed: Arc<Mutex<Owed>>,
+        occupancy: Arc<Occupancy>,
+    ) -> Result<Self, LinkError> {
+        let began = Moment::now();
+        let end = End::open(&settings, owed).await;
+        occupancy.took(began, Moment::now());
+        Ok(Self { settings, end: end?, occupancy })
     }
 
     /// Asks, after opening the connection anew if it had to be dropped.
@@ -76,7 +87,7 @@ impl Wire {
             End::Rtu(line) => line.call(request).await,
             End::Tcp(server) => server.call(&self.settings, request).await,
         };
-        self.busy += began.elapsed();
+        self.occupancy.took(began, Moment::now());
         outcome
     }
 }

@@ -139,12 +139,7 @@ impl Reader {
     /// Reads on until the line is busy for such a share of the time, in thousandths.
     pub(crate) async fn until_busy(&mut self, share: Range<u16>) {
         let wait = async {
-            while !self
-                .source
-                .as_ref()
-                .and_then(|s| s.busy_permille())
-                .is_some_and(|now| share.contains(&now))
-            {
+            while !self.link.busy_permille().is_some_and(|now| share.contains(&now)) {
                 self.next().await;
             }
         };
