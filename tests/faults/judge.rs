@@ -8,7 +8,7 @@
 //! was offered when, come from the plant's record.
 
 use evidence::column::{CHANGED, PARTS, PARTS_Q, READS_EXPECTED, READS_GOOD};
-use evidence::payload::{EventCode, EventValue};
+use evidence::payload::{Event, EventCode, EventValue};
 use evidence::statement::Payload;
 use plumbline_tests::harness::logged::{self, Entry};
 use serde_json::Value;
@@ -95,7 +95,44 @@ pub(crate) fn offered(record: &Path, by: &str) -> Offered {
     offered
 }
 
-/// What was done to a wall clock, as the agent signed it.
+/// What was done to the wall clock of an agent's box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// Nothing.
+    Right,
+    /// It was stepped by so many seconds while the agent ran.
+    Stepped(i64),
+    /// It was so many seconds ahead when the agent started, and was put right while it ran.
+    BootedAhead(i64),
+}
+
+/// A step of more than this is signed and not followed while the agent runs, s.
+const FOLLOWED_S: i64 = 86_400;
+
+impl Clock {
+    /// The steps that windows were signed under, in order. Whatever was done must be signed.
+    pub(crate) fn steps(self, log: &[Entry]) -> Vec<Step> {
+        match self {
+            Self::Right => vec![],
+            Self::Stepped(by_s) => {
+                let step = Step::of(log, by_s);
+                if by_s.abs() < FOLLOWED_S { vec![step] } else { vec![] }
+            }
+            Self::BootedAhead(by_s) => {
+                let (start, correction) = (Step::at_start(log, by_s), Step::of(log, -by_s));
+                if by_s < FOLLOWED_S {
+                    return vec![start, correction];
+                }
+                let events = logged::events(log);
+                let said = |e: &&Event| format!("{e:?}").contains("at this start the clock showed");
+                assert!(events.iter().any(|e| said(&e)), "a start far ahead is not signed as such");
+                vec![start]
+            }
+        }
+    }
+}
+
+/// A step of the wall clock, as the agent signed it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     /// The second in which it happened, UTC s.
@@ -119,6 +156,28 @@ impl Step {
             found.iter().find(is_it).unwrap_or_else(|| panic!("no step by {by_s} s is signed: {found:?}"));
         Self { at_s: step.0.div_euclid(1000), by_s }
     }
+
+    /// The last start, at which the clock was ahead. That it was, only its correction shows.
+    fn at_start(log: &[Entry], by_s: i64) -> Self {
+        let events = logged::events(log);
+        let boot = events.iter().rfind(|e| e.code == EventCode::Boot).unwrap();
+        Self { at_s: boot.t_ms.div_euclid(1000) - by_s, by_s }
+    }
+
+    /// The second in which it happened may be split in two, before and after.
+    fn is_later(self, t: i64) -> bool {
+        if self.by_s > 0 { t >= self.at_s + self.by_s } else { t > self.at_s }
+    }
+
+    /// What a clock that was not stepped would have shown, UTC s.
+    fn real(self, t: i64) -> i64 {
+        if self.is_later(t) { t - self.by_s } else { t }
+    }
+}
+
+/// What a clock without these steps would have shown, UTC s.
+pub(crate) fn real(steps: &[Step], t: i64) -> i64 {
+    steps.iter().rev().fold(t, |t, step| step.real(t))
 }
 
 /// What is signed of a machine for one second of the wall clock.
@@ -163,9 +222,9 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Reads it from the log of one agent, windows from `from` to `to` UTC s; `step` is what was done to the wall clock
-    /// of its box.
-    pub(crate) fn of(log: &[Entry], id: &str, (from, to): (i64, i64), step: Option<Step>) -> Self {
+    /// Reads it from the log of one agent, windows from `from` to `to` UTC s; `steps` are those of the wall clock of its
+    /// box, in order.
+    pub(crate) fn of(log: &[Entry], id: &str, (from, to): (i64, i64), steps: &[Step]) -> Self {
         let Payload::Genesis(genesis) = &log[0].payload else { panic!("entry 0 is no genesis") };
         let index = genesis.machines.iter().find(|m| m.id == id).unwrap().index;
         let mut windows = vec![];
@@ -193,9 +252,7 @@ impl Machine {
             }
         }
         let mut machine = Self { windows, absences };
-        if let Some(step) = step {
-            machine.undo(step);
-        }
+        steps.iter().rev().for_each(|step| machine.undo(*step));
         machine.windows.retain(|w| (from..to).contains(&w.start));
         machine.absences.iter_mut().for_each(|(a, b)| (*a, *b) = ((*a).max(from), (*b).min(to)));
         machine.absences.retain(|(a, b)| a < b);
@@ -206,12 +263,10 @@ impl Machine {
     /// signed as an absence, which vanishes here; while it repeats itself the open window waits.
     fn undo(&mut self, step: Step) {
         let Step { at_s, by_s } = step;
-        // The second in which the clock stepped may be split in two, before and after.
-        let later = |t: i64| if by_s > 0 { t >= at_s + by_s } else { t > at_s };
-        let real = |t: i64| if later(t) { t - by_s } else { t };
+        let real = |t: i64| step.real(t);
         for window in std::mem::take(&mut self.windows) {
             let waited = if window.start == at_s { (-by_s).max(0) } else { 0 };
-            let window = Window { start: real(window.start), took: 1 + waited, ..window };
+            let window = Window { start: real(window.start), took: window.took + waited, ..window };
             match self.windows.last_mut().filter(|last| last.start == window.start) {
                 Some(last) => last.join(window),
                 None => self.windows.push(window),
@@ -231,22 +286,29 @@ impl Machine {
     }
 
     /// Every poll of the span was due, whether the agent knew of it or not. What is missing of a window's polls is
-    /// recorded if the window, or a signed absence in its place, says so.
+    /// recorded if the window, or a signed absence in its place, says so, or if a later one does: a poll that was not
+    /// made shows when the next one is answered, in whose window it is one that was expected too many. It may also have
+    /// been answered late, in a window that then has one too many. After a window that is whole nothing is shown any more.
     fn polled(&self, every_ms: i64, span_s: i64) -> Tally {
         let a_second = 1000 / every_ms;
         let mut tally = Tally { offered: span_s * a_second, ..Tally::default() };
-        for (i, window) in self.windows.iter().enumerate() {
+        let mut to_be_shown = 0;
+        for window in &self.windows {
             let due = window.took * a_second;
             let missing = (due - window.good).max(0);
-            tally.in_evidence += window.good.min(due);
-            tally.doubled += (window.good - due).max(0);
-            // A poll that was not made shows when the next one is answered, which may be in the next window.
-            let later =
-                self.windows.get(i + 1).map_or(0, |next| (next.expected - next.took * a_second).max(0));
-            let said = if window.troubled() { missing } else { missing.min(later) };
-            tally.recorded += said;
-            tally.silent += missing - said;
+            let late = (window.good - due).clamp(0, to_be_shown);
+            to_be_shown -= late;
+            tally.in_evidence += window.good.min(due) + late;
+            tally.doubled += (window.good - due).max(0) - late;
+            *(if window.troubled() { &mut tally.recorded } else { &mut to_be_shown }) += missing;
+            let shown = (window.expected - due - late).clamp(0, to_be_shown);
+            tally.recorded += shown;
+            to_be_shown -= shown;
+            if missing == 0 && shown + late == 0 {
+                tally.silent += std::mem::take(&mut to_be_shown);
+            }
         }
+        tally.silent += to_be_shown;
         tally.recorded += self.absences.iter().map(|(a, b)| (b - a) * a_second).sum::<i64>();
         let unaccounted = tally.offered - tally.in_evidence - tally.recorded - tally.silent;
         tally.silent += unaccounted.max(0);
@@ -391,6 +453,29 @@ mod tests {
         assert_eq!(polled(vec![window(0, 3, 3, 3, Some(9)), window(1, 5, 4, 4, Some(19))]).recorded, 1);
         assert_eq!(polled(vec![window(0, 4, 4, 4, Some(9)), window(1, 5, 5, 5, Some(19))]).doubled, 1);
         assert_eq!(polled([0, 1, 1].map(|s| window(s, 4, 4, 4, Some(9))).to_vec()).doubled, 4);
+    }
+
+    #[test]
+    fn a_poll_that_was_not_made_may_show_behind_others_that_were_not_but_not_behind_a_whole_window() {
+        let polled = |rows: &[(i64, i64)]| {
+            let rows =
+                (0..).zip(rows).map(|(s, (expected, good))| window(s, *expected, *good, *good, Some(9)));
+            let windows: Vec<_> = rows.collect();
+            let span = i64::try_from(windows.len()).unwrap();
+            Machine { windows, absences: vec![] }.polled(500, span)
+        };
+        let tally = polled(&[(2, 2), (1, 1), (2, 1), (2, 1), (3, 2), (2, 2)]);
+        assert_eq!((tally.recorded, tally.silent), (3, 0));
+        assert!(tally.holds());
+        let tally = polled(&[(1, 1), (3, 3), (3, 3), (2, 2)]);
+        assert_eq!(
+            (tally.in_evidence, tally.silent, tally.doubled),
+            (8, 0, 1),
+            "one was answered late, one twice"
+        );
+        assert_eq!(polled(&[(1, 1), (2, 2), (3, 2)]).silent, 1);
+        assert_eq!(polled(&[(1, 1), (2, 1), (2, 1)]).silent, 1);
+        assert_eq!(polled(&[(1, 1), (1, 1), (3, 2), (2, 2)]).silent, 1);
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! One foreign plant that offers the same count over three transports, and keeps the record of its offers.
+//! One foreign plant that offers the same count over every transport, and keeps the record of its offers.
 //!
 //! It ends with its value. What lies between it and the agent is not its business.
 
 use plumbline_tests::harness::chain::{free_port, now_ms, wait_until};
 use plumbline_tests::harness::peers;
+use plumbline_tests::harness::serial::Device;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -17,19 +18,24 @@ const EVERY_MS: i64 = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     Modbus,
+    /// RTU on a pair of pseudo-terminals.
+    Serial,
     OpcUa,
     Mqtt,
+    Sparkplug,
 }
 
 impl Transport {
-    pub(crate) const ALL: [Self; 3] = [Self::Modbus, Self::OpcUa, Self::Mqtt];
+    pub(crate) const ALL: [Self; 5] = [Self::Modbus, Self::Serial, Self::OpcUa, Self::Mqtt, Self::Sparkplug];
 
     /// As the record writes it.
     pub(crate) fn by(self) -> &'static str {
         match self {
             Self::Modbus => "modbus",
+            Self::Serial => "serial",
             Self::OpcUa => "opcua",
             Self::Mqtt => "mqtt",
+            Self::Sparkplug => "sparkplug",
         }
     }
 
@@ -37,8 +43,10 @@ impl Transport {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Modbus => "Modbus TCP",
+            Self::Serial => "Modbus RTU",
             Self::OpcUa => "OPC UA",
             Self::Mqtt => "MQTT",
+            Self::Sparkplug => "Sparkplug B",
         }
     }
 }
@@ -48,52 +56,66 @@ struct Owned(Child);
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.kill();
     }
 }
 
 impl Owned {
+    fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
     fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status();
         assert!(sent.is_ok_and(|s| s.success()), "a plant cannot be signalled");
     }
 }
 
-/// A pymodbus and asyncua server, a mosquitto, and a publisher that nothing ever happens to.
+/// A pymodbus and asyncua server, a mosquitto, an edge node, and a publisher that nothing ever happens to.
 pub(crate) struct Plant {
     folder: PathBuf,
     epoch_ms: i64,
     modbus: u16,
     opcua: u16,
     mqtt: u16,
+    /// Serial lines with a device each.
+    lines: Vec<Device>,
     server: Owned,
     broker: Owned,
+    node: Owned,
     _publisher: Owned,
 }
 
 impl Plant {
-    /// Starts everything in a folder of its own.
-    pub(crate) fn start(folder: &Path, name: &str) -> Self {
+    /// Starts everything in a folder of its own, with so many serial lines: a line has one master.
+    pub(crate) fn start(folder: &Path, name: &str, lines: usize) -> Self {
         let folder = folder.join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let (modbus, opcua, mqtt) = (free_port(), free_port(), free_port());
         let epoch_ms = now_ms();
-        let server = serve(&folder, epoch_ms, modbus, opcua);
+        let lines: Vec<_> = (0..lines).map(|n| Device::start(folder.join(format!("device{n}")))).collect();
+        let server = serve(&folder, epoch_ms, modbus, opcua, &lines);
         let broker = mosquitto(&folder, mqtt);
-        let plan = json!({"mqtt": mqtt});
-        let publisher = offering(&folder, "publisher", epoch_ms, plan);
-        Self { folder, epoch_ms, modbus, opcua, mqtt, server, broker, _publisher: publisher }
+        let publisher = offering(&folder, "publisher", epoch_ms, json!({"mqtt": mqtt}));
+        let node = be_a_node(&folder, epoch_ms, mqtt);
+        Self { folder, epoch_ms, modbus, opcua, mqtt, lines, server, broker, node, _publisher: publisher }
     }
 
-    /// Where a transport is served.
+    /// Where a transport is served; of the serial ones, the first line.
     pub(crate) fn address(&self, transport: Transport) -> SocketAddr {
         let port = match transport {
             Transport::Modbus => self.modbus,
+            Transport::Serial => return self.line(0),
             Transport::OpcUa => self.opcua,
-            Transport::Mqtt => self.mqtt,
+            Transport::Mqtt | Transport::Sparkplug => self.mqtt,
         };
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    }
+
+    /// Where a serial line begins.
+    pub(crate) fn line(&self, number: usize) -> SocketAddr {
+        self.lines[number].address()
     }
 
     /// The record of what was offered.
@@ -115,21 +137,34 @@ impl Plant {
 
     /// kill -9 for both.
     pub(crate) fn kill(&mut self) {
-        for owned in [&mut self.server, &mut self.broker] {
-            let _ = owned.0.kill();
-            let _ = owned.0.wait();
-        }
+        self.server.kill();
+        self.broker.kill();
     }
 
     /// Both start again on their ports.
     pub(crate) fn restart(&mut self) {
         self.broker = mosquitto(&self.folder, self.mqtt);
-        self.server = serve(&self.folder, self.epoch_ms, self.modbus, self.opcua);
+        self.server = serve(&self.folder, self.epoch_ms, self.modbus, self.opcua, &self.lines);
+    }
+
+    /// kill -9 for the edge node.
+    pub(crate) fn kill_node(&mut self) {
+        self.node.kill();
+    }
+
+    /// It starts again.
+    pub(crate) fn restart_node(&mut self) {
+        self.node = be_a_node(&self.folder, self.epoch_ms, self.mqtt);
     }
 }
 
-fn serve(folder: &Path, epoch_ms: i64, modbus: u16, opcua: u16) -> Owned {
-    offering(folder, "server", epoch_ms, json!({"modbus": modbus, "opcua": opcua}))
+fn serve(folder: &Path, epoch_ms: i64, modbus: u16, opcua: u16, lines: &[Device]) -> Owned {
+    let serial: Vec<&Path> = lines.iter().map(Device::path).collect();
+    offering(folder, "server", epoch_ms, json!({"modbus": modbus, "opcua": opcua, "serial": serial}))
+}
+
+fn be_a_node(folder: &Path, epoch_ms: i64, broker: u16) -> Owned {
+    offering(folder, "node", epoch_ms, json!({"sparkplug": broker}))
 }
 
 fn offering(folder: &Path, name: &str, epoch_ms: i64, mut plan: Value) -> Owned {

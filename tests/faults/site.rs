@@ -1,10 +1,9 @@
 //! A chain that reads plants: its configuration, and the judgement over its bundle.
 
-use crate::judge::{Machine, Offer, Step, Tally, offered};
+use crate::judge::{Clock, Machine, Offer, Tally, offered, real};
 use crate::plant::Transport;
 use plumbline_tests::harness::chain::{Chain, PROJECT, Programs, now_s, wait_until};
 use plumbline_tests::harness::logged;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub(crate) const PROGRAMS: Programs = Programs {
@@ -22,8 +21,8 @@ const SILENCE_MS: i64 = 900;
 pub(crate) struct Counter {
     pub(crate) id: String,
     pub(crate) transport: Transport,
-    /// Where the agent asks.
-    pub(crate) address: SocketAddr,
+    /// Where the agent asks: an address, or the path of a serial port.
+    pub(crate) place: String,
     /// What its plant recorded.
     pub(crate) record: PathBuf,
     /// For how long the wire may hold what is sent, ms: a value is stamped when it arrives.
@@ -35,24 +34,26 @@ pub(crate) struct Counter {
 impl Counter {
     fn offer(&self) -> Offer {
         match self.transport {
-            Transport::Modbus => Offer::Polled(POLL_MS),
+            Transport::Modbus | Transport::Serial => Offer::Polled(POLL_MS),
             Transport::OpcUa => Offer::Sent { believed_ms: SILENCE_MS + self.held_ms },
-            Transport::Mqtt => Offer::Sent { believed_ms: STALE_MS + self.held_ms },
+            Transport::Mqtt | Transport::Sparkplug => Offer::Sent { believed_ms: STALE_MS + self.held_ms },
         }
     }
 
     fn tables(&self) -> String {
-        let Self { id, address, .. } = self;
+        let Self { id, place, .. } = self;
+        let modbus = |scheme| {
+            let link = format!(
+                "protocol = \"modbus\"\naddress = \"{scheme}://{place}\"\npoll = \"{POLL_MS}ms\"\ntimeout = \"400ms\""
+            );
+            (link, "unit = 1, register = \"holding:0\", type = \"u32\", order = \"ABCD\"".to_owned())
+        };
         let (link, point) = match self.transport {
-            Transport::Modbus => (
-                format!(
-                    "protocol = \"modbus\"\naddress = \"tcp://{address}\"\npoll = \"{POLL_MS}ms\"\ntimeout = \"300ms\""
-                ),
-                "unit = 1, register = \"holding:0\", type = \"u32\", order = \"ABCD\"".to_owned(),
-            ),
+            Transport::Modbus => modbus("tcp"),
+            Transport::Serial => modbus("serial"),
             Transport::OpcUa => (
                 format!(
-                    "protocol = \"opcua\"\naddress = \"opc.tcp://{address}\"\nsecurity = \"none\"\npublish = \"100ms\"\n\
+                    "protocol = \"opcua\"\naddress = \"opc.tcp://{place}\"\nsecurity = \"none\"\npublish = \"100ms\"\n\
                      keep_alive = \"{}ms\"\ntimeout = \"500ms\"",
                     SILENCE_MS / 3
                 ),
@@ -60,10 +61,17 @@ impl Counter {
             ),
             Transport::Mqtt => (
                 format!(
-                    "protocol = \"mqtt\"\naddress = \"mqtt://{address}\"\nversion = 4\nclient_id = \"{id}\"\n\
+                    "protocol = \"mqtt\"\naddress = \"mqtt://{place}\"\nversion = 4\nclient_id = \"{id}\"\n\
                      keep_alive = \"1s\"\ntimeout = \"500ms\""
                 ),
                 format!("topic = \"count\", path = \"$\", stale_after = \"{STALE_MS}ms\""),
+            ),
+            Transport::Sparkplug => (
+                format!(
+                    "protocol = \"sparkplug\"\naddress = \"mqtt://{place}\"\nversion = 4\nclient_id = \"{id}\"\n\
+                     keep_alive = \"1s\"\ntimeout = \"500ms\"\ngroup = \"Test\""
+                ),
+                format!("node = \"Offering\", metric = \"count\", stale_after = \"{STALE_MS}ms\""),
             ),
         };
         format!(
@@ -85,15 +93,14 @@ pub(crate) fn run_for(seconds: i64) {
     wait_until("time passes", || now_s() >= until);
 }
 
-/// Waits until the gateway has everything up to this moment, which an agent's clock shows `ahead_s` ahead.
-pub(crate) fn wait_until_logged(chain: &Chain, ahead_s: i64, what: &str) {
-    let until = now_s() + ahead_s;
+/// Waits until the gateway has everything up to this moment, UTC s, as the agent's clock shows it.
+pub(crate) fn wait_until_logged(chain: &Chain, until: i64, what: &str) {
     wait_until(what, || chain.logged_until(PROJECT) >= until);
 }
 
-/// Ends the chain and judges each counter over the whole seconds since it started. `stepped_s` is what was done to the
-/// wall clock of the agent's box; it must be signed.
-pub(crate) fn judge(chain: &mut Chain, counters: &[Counter], stepped_s: i64) -> Vec<Tally> {
+/// Ends the chain and judges each counter over the whole seconds since it started. What was done to the wall clock of the
+/// agent's box must be signed.
+pub(crate) fn judge(chain: &mut Chain, counters: &[Counter], clock: Clock) -> Vec<Tally> {
     chain.stop_agent();
     chain.stop_gateway();
     let log = logged::entries(&chain.export(PROJECT));
@@ -101,15 +108,13 @@ pub(crate) fn judge(chain: &mut Chain, counters: &[Counter], stepped_s: i64) -> 
         logged::must_be_contiguous(stream);
         logged::must_tile(stream);
     }
-    // A step of more than a day is signed and not followed.
-    let step = (stepped_s != 0).then(|| Step::of(&log, stepped_s)).filter(|_| stepped_s.abs() < 86_400);
-    let ends = logged::windows(&log).map(evidence::payload::WindowBatch::end).max().unwrap()
-        - step.map_or(0, |_| stepped_s);
+    let steps = clock.steps(&log);
+    let ends = real(&steps, logged::windows(&log).map(evidence::payload::WindowBatch::end).max().unwrap());
     // The first seconds, in which links come up, belong to no fault.
     let span = (chain.from + 4, ends);
     let tally = |counter: &Counter| {
         let record = offered(&counter.record, counter.transport.by());
-        let machine = Machine::of(&log, &counter.id, span, step);
+        let machine = Machine::of(&log, &counter.id, span, &steps);
         assert!(
             machine.delivers() == counter.returns,
             "{} delivers again, or not, otherwise than it should:\n{machine:#?}",

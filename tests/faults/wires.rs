@@ -2,11 +2,13 @@
 //! through a relay of its own that does its own thing to it, all at the same time. The relays also hold whatever the
 //! agent sends against the list of what may be sent to a machine.
 
+use crate::judge::Clock;
 use crate::plant::{Plant, Transport};
 use crate::site::{Counter, PROGRAMS, configuration, judge, run_for, wait_until_logged};
 use crate::table::Row;
-use plumbline_tests::harness::chain::Chain;
+use plumbline_tests::harness::chain::{Chain, now_s};
 use plumbline_tests::harness::relay::{Cut, Fault, Relay, Way, modbus, mqtt, opcua};
+use plumbline_tests::harness::serial::Port;
 use std::time::Duration;
 
 /// How long the chain runs before the faults, s.
@@ -85,10 +87,10 @@ const WIRES: &[Wire] = &[
         key: "flip",
         name: ("报文头位翻转", "a bit of the header flipped"),
         // Modbus TCP and MQTT carry no checksum of their own: of a value's bits nobody could tell. These are the
-        // transaction number, the kind of the message, the kind of the packet.
+        // transaction number or function, the kind of the message, the kind of the packet.
         does: |relay, transport| match transport {
-            Transport::Modbus => relay.set(Fault::flip(3, 1, 0x10)),
-            Transport::OpcUa | Transport::Mqtt => relay.set(Fault::flip(3, 0, 0x40)),
+            Transport::Modbus | Transport::Serial => relay.set(Fault::flip(3, 1, 0x10)),
+            Transport::OpcUa | Transport::Mqtt | Transport::Sparkplug => relay.set(Fault::flip(3, 0, 0x40)),
         },
     },
     Wire {
@@ -116,42 +118,85 @@ const WIRES: &[Wire] = &[
     },
 ];
 
-fn watched(plant: &Plant, transport: Transport) -> Relay {
-    let rule = match transport {
-        Transport::Modbus => modbus::TCP,
-        Transport::OpcUa => opcua::READING,
-        Transport::Mqtt => mqtt::SUBSCRIBING,
-    };
-    Relay::watched(plant.address(transport), rule)
+/// What only a line has: RTU has a checksum of its own, and whatever is coupled into the wire is heard.
+const LINES: &[Wire] = &[
+    Wire {
+        key: "value",
+        name: ("数值位翻转", "a bit of the value flipped"),
+        does: |relay, _| relay.set(Fault::flip(3, 6, 0x04)),
+    },
+    Wire {
+        key: "noise",
+        name: ("应答前有线路噪声", "noise on the line ahead of answers"),
+        does: |relay, _| relay.set(Fault::change(3, |answer| Some([&[0x00, 0xFE], answer].concat()))),
+    },
+];
+
+/// What only Sparkplug can show: its messages are sent without acknowledgement, and numbered.
+const NODES: &[Wire] = &[Wire {
+    key: "lost",
+    name: ("代理丢掉一条消息", "the broker loses a message"),
+    // The first byte of a message with QoS 0.
+    does: |relay, _| relay.set(Fault::change(1, |packet| packet.starts_with(&[0x30]).then(Vec::new))),
+}];
+
+/// Each fault on each transport that it has a meaning for.
+fn cases() -> Vec<(&'static Wire, Transport)> {
+    let everywhere = WIRES.iter().flat_map(|wire| Transport::ALL.map(|transport| (wire, transport)));
+    let lines = LINES.iter().map(|wire| (wire, Transport::Serial));
+    everywhere.chain(lines).chain(NODES.iter().map(|wire| (wire, Transport::Sparkplug))).collect()
 }
 
-/// Every fault on every transport.
+/// A relay for each case; every serial line leads to a device of its own.
+fn relays(plant: &Plant, cases: &[(&Wire, Transport)]) -> Vec<Relay> {
+    let mut line = 0..;
+    let watched = |(_, transport): &(&Wire, Transport)| match transport {
+        Transport::Modbus => Relay::watched(plant.address(*transport), modbus::TCP),
+        Transport::Serial => Relay::watched(plant.line(line.next().unwrap_or_default()), modbus::RTU),
+        Transport::OpcUa => Relay::watched(plant.address(*transport), opcua::READING),
+        Transport::Mqtt | Transport::Sparkplug => {
+            Relay::watched(plant.address(*transport), mqtt::SUBSCRIBING)
+        }
+    };
+    cases.iter().map(watched).collect()
+}
+
+/// All of them at the same time, over one chain.
 pub(crate) fn all() -> Vec<Row> {
     let folder = tempfile::tempdir().unwrap();
-    let plant = Plant::start(folder.path(), "plant");
-    let cases = || WIRES.iter().flat_map(|wire| Transport::ALL.map(|transport| (wire, transport)));
-    let relays: Vec<Relay> = cases().map(|(_, transport)| watched(&plant, transport)).collect();
-    let counters: Vec<Counter> = cases()
-        .zip(&relays)
-        .map(|((wire, transport), relay)| Counter {
+    let cases = cases();
+    let serial = |(_, transport): &&(&Wire, Transport)| *transport == Transport::Serial;
+    let plant = Plant::start(folder.path(), "plant", cases.iter().filter(serial).count());
+    let relays = relays(&plant, &cases);
+    let port = |((wire, transport), relay): (&(&Wire, Transport), &Relay)| {
+        let path = folder.path().join(format!("port-{}", wire.key));
+        (*transport == Transport::Serial).then(|| Port::start(path, relay.address()))
+    };
+    let ports: Vec<Option<Port>> = cases.iter().zip(&relays).map(port).collect();
+    let counter =
+        |((wire, transport), (relay, port)): (&(&Wire, Transport), (&Relay, &Option<Port>))| Counter {
             id: format!("{}-{}", transport.by(), wire.key),
-            transport,
-            address: relay.address(),
+            transport: *transport,
+            place: match port {
+                Some(port) => port.path().display().to_string(),
+                None => relay.address().to_string(),
+            },
             record: plant.record(),
             held_ms: if wire.key == "late" { LATE_MS.cast_signed() } else { 0 },
             returns: wire.key != "vanish",
-        })
-        .collect();
+        };
+    let counters: Vec<Counter> = cases.iter().zip(relays.iter().zip(&ports)).map(counter).collect();
     let mut chain = Chain::new(PROGRAMS, 2, &configuration(&counters));
     chain.start_gateway(&[]);
     chain.start_agent(&[]);
     run_for(WELL_S);
-    cases().zip(&relays).for_each(|((wire, transport), relay)| (wire.does)(relay, transport));
+    let all = || cases.iter().zip(&relays);
+    all().for_each(|((wire, transport), relay)| (wire.does)(relay, *transport));
     run_for(FAULT_S);
-    cases().zip(&relays).filter(|((wire, _), _)| wire.key != "vanish").for_each(|(_, relay)| relay.clear());
+    all().filter(|((wire, _), _)| wire.key != "vanish").for_each(|(_, relay)| relay.clear());
     run_for(AFTER_S);
-    wait_until_logged(&chain, 0, "the wires");
-    let tallies = judge(&mut chain, &counters, 0);
-    let rows = cases().zip(tallies);
+    wait_until_logged(&chain, now_s(), "the wires");
+    let tallies = judge(&mut chain, &counters, Clock::Right);
+    let rows = cases.iter().zip(tallies);
     rows.map(|((wire, transport), tally)| Row { fault: wire.name, over: transport.title(), tally }).collect()
 }

@@ -2,13 +2,16 @@
 
 Usage: offering.py PLAN.json
 
-PLAN.json: {"log": "offered.jsonl", "epoch_ms": 0, "every_ms": 100, "modbus": 5020, "opcua": 4840}
+PLAN.json: {"log": "offered.jsonl", "epoch_ms": 0, "every_ms": 100, "modbus": 5020, "opcua": 4840, "serial": ["/dev/pts/7"]}
        or: {"log": "offered.jsonl", "epoch_ms": 0, "every_ms": 100, "mqtt": 1883}
+       or: {"log": "offered.jsonl", "epoch_ms": 0, "every_ms": 100, "sparkplug": 1883}
 
 The count at any moment is the number of whole `every_ms` since `epoch_ms`, so a restarted plant goes on where the
-clock is. The first form serves it over Modbus TCP (unit 1, holding 0-1, high word first) and OPC UA
-(nsu=urn:plumbline:test:offering;s=Count), by pymodbus and asyncua, every count once; the second publishes each
-count to the topic `count` with QoS 1, by paho-mqtt, and holds what a broker has not taken until it does.
+clock is. The first form serves it over Modbus TCP and, as RTU, on serial ports (unit 1, holding 0-1, high word first)
+and over OPC UA (nsu=urn:plumbline:test:offering;s=Count), by pymodbus and asyncua, every count once; the second
+publishes each count to the topic `count` with QoS 1, by paho-mqtt, and holds what a broker has not taken until it
+does; the third is the edge node Offering of the group Test with the metric `count`, whose payloads Eclipse Tahu
+encodes: ten counts a birth, by its alias in between, and nothing while there is no broker.
 Prints `ready`. A line of the log, in the order of the offers: {"by": "opcua", "from_us": 0, "us": 0, "value": 0}. Nobody
 could have the value before `from_us`; at `us` it was there for all: written, answered, taken by the broker.
 It ends with its standard input.
@@ -52,23 +55,28 @@ def pause_s(plan, value):
 
 
 async def offer_modbus(plan, record):
-    from pymodbus.server import ModbusTcpServer
+    from pymodbus.server import ModbusSerialServer, ModbusTcpServer
     from pymodbus.simulator import DataType, SimData, SimDevice
 
-    async def read(_function, start, address, length, registers, _new):
-        from_us, value = now_us(), count(plan)
-        words = [value >> 16 & 0xFFFF, value & 0xFFFF]
-        for n in range(length):
-            registers[address - start + n] = words[address + n]
-        record.add("modbus", from_us, value)
+    def device(by):
+        async def read(_function, start, address, length, registers, _new):
+            from_us, value = now_us(), count(plan)
+            words = [value >> 16 & 0xFFFF, value & 0xFFFF]
+            for n in range(length):
+                registers[address - start + n] = words[address + n]
+            record.add(by, from_us, value)
 
-    bits = [SimData(65535, values=False, datatype=DataType.BITS)]
-    cells = [SimData(0, values=0, datatype=DataType.REGISTERS), SimData(1, values=0, datatype=DataType.REGISTERS)]
-    none = [SimData(65535, values=0, datatype=DataType.REGISTERS)]
-    device = SimDevice(1, simdata=(bits, bits, cells, none), action=read)
-    server = ModbusTcpServer([device], address=("127.0.0.1", plan["modbus"]))
-    await server.serve_forever(background=True)
-    return server
+        bits = [SimData(65535, values=False, datatype=DataType.BITS)]
+        cells = [SimData(n, values=0, datatype=DataType.REGISTERS) for n in range(2)]
+        none = [SimData(65535, values=0, datatype=DataType.REGISTERS)]
+        return SimDevice(1, simdata=(bits, bits, cells, none), action=read)
+
+    servers = [ModbusTcpServer([device("modbus")], address=("127.0.0.1", plan["modbus"]))]
+    for path in plan["serial"]:
+        servers.append(ModbusSerialServer([device("serial")], port=path, baudrate=9600))
+    for server in servers:
+        await server.serve_forever(background=True)
+    return servers
 
 
 async def offer_opcua(plan, record):
@@ -104,7 +112,8 @@ async def serve(plan, record):
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     opcua.cancel()
-    await modbus.shutdown()
+    for server in modbus:
+        await server.shutdown()
 
 
 def publish(plan, record):
@@ -136,6 +145,46 @@ def publish(plan, record):
     client.loop_stop()
 
 
+def be_a_node(plan, record):
+    import paho.mqtt.client as mqtt
+    import tahutils.tahu.sparkplug_b as tahu
+
+    waiting = {}
+    lock = threading.Lock()
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311, client_id="node")
+    client.will_set("spBv1.0/Test/NDEATH/Offering", tahu.getNodeDeathPayload().SerializeToString(), qos=1)
+    client.reconnect_delay_set(min_delay=1, max_delay=1)
+
+    def sent(_client, _data, mid, *_):
+        with lock:
+            record.add("sparkplug", *waiting.pop(mid))
+
+    client.on_publish = sent
+    client.connect("127.0.0.1", plan["sparkplug"])
+    client.loop_start()
+    print("ready", flush=True)
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    value, session = count(plan), 0
+    while not ended.wait(pause_s(plan, value)):
+        value = count(plan)
+        if not client.is_connected():
+            # The next session begins with a birth.
+            session = 0
+            continue
+        is_birth = session % 10 == 0
+        payload = tahu.getNodeBirthPayload() if is_birth else tahu.getDdataPayload()
+        tahu.addMetric(payload, "count" if is_birth else None, 1, tahu.MetricDataType.UInt64, value)
+        topic = f"spBv1.0/Test/{'NBIRTH' if is_birth else 'NDATA'}/Offering"
+        with lock:
+            from_us = now_us()
+            message = client.publish(topic, payload.SerializeToString(), qos=0)
+            if message.rc == mqtt.MQTT_ERR_SUCCESS:
+                waiting[message.mid] = (from_us, value)
+        session += 1
+    client.loop_stop()
+
+
 def main():
     logging.disable()
     with open(sys.argv[1], encoding="utf-8") as file:
@@ -143,6 +192,8 @@ def main():
     record = Record(plan)
     if "mqtt" in plan:
         publish(plan, record)
+    elif "sparkplug" in plan:
+        be_a_node(plan, record)
     else:
         asyncio.run(serve(plan, record))
 
