@@ -194,6 +194,11 @@ impl Gateway {
     pub fn limit_pages(&mut self, pages: u32) -> Result<(), tlog::StoreError> {
         self.log.store().limit_pages(pages)
     }
+
+    /// Lets no commit to the log succeed, or all again.
+    pub fn refuse_writes(&mut self, refuse: bool) -> Result<(), tlog::StoreError> {
+        self.log.store().refuse_writes(refuse)
+    }
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Vec<u8> {

@@ -25,7 +25,10 @@
 )]
 
 mod box_of;
+mod day;
 mod disk;
+mod faults;
+mod gateway_side;
 mod network;
 mod operator;
 mod oracle;

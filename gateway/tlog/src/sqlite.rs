@@ -122,6 +122,15 @@ impl SqliteLog {
             .map_err(|e| self.read_error("limit", &e))
     }
 
+    /// Lets every write fail, or none any more. For trying a disk that takes nothing: a page limit leaves the
+    /// pages that the file already has.
+    #[doc(hidden)]
+    pub fn refuse_writes(&self, refuse: bool) -> Result<(), StoreError> {
+        self.connection
+            .pragma_update(None, "query_only", refuse)
+            .map_err(|e| self.read_error("refuse writes", &e))
+    }
+
     fn read_error(&self, what: &str, error: &rusqlite::Error) -> StoreError {
         StoreError { place: format!("{} ({what})", self.path.display()), detail: error.to_string() }
     }
