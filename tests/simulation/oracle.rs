@@ -22,6 +22,8 @@ impl World {
             self.receipts(i, &entries);
             self.time_is_tiled(i, &entries);
         }
+        self.derived_count(&entries);
+        self.everything_is_sealed();
         self.checkpoints_agree();
         self.bury_gateway();
         let rebuilt = gateway::rebuild::rebuild(&self.gateway_data(), PROJECT)
@@ -98,7 +100,8 @@ impl World {
     /// Windows, downs and losses of the statements that count cover the time once and without a hole.
     fn time_is_tiled(&mut self, i: usize, entries: &[Entry]) {
         let kid = self.boxes[i].key.public().kid();
-        let stream = self.gateway.as_mut().unwrap().reader().stream(&kid.0).unwrap().unwrap();
+        let stream = self.gateway.as_mut().unwrap().reader().stream(&kid.0).unwrap();
+        let stream = stream.unwrap_or_else(|| panic!("box {i} has no stream in the log"));
         let by_leaf: BTreeMap<Hash, &Entry> = entries.iter().map(|e| (e.leaf, e)).collect();
         let (mut spans, mut next) = (vec![], stream.head);
         while let Some(leaf) = next {
@@ -126,6 +129,45 @@ impl World {
             end + OPEN_MS + 86_400_000 > last_on,
             "box {i} was on until {last_on}, its evidence ends {end}"
         );
+    }
+
+    /// The derived tables hold every statement and every window once, counted here from the log's bytes: a
+    /// rebuild by the same code would leave out the same ones.
+    fn derived_count(&mut self, entries: &[Entry]) {
+        let file = self.gateway_data().join("projects").join(PROJECT).join("derived.sqlite");
+        let tables = rusqlite::Connection::open(file).unwrap();
+        let count = |sql: &str| -> i64 { tables.query_row(sql, [], |row| row.get(0)).unwrap() };
+        assert_eq!(
+            count("SELECT sum(statements) FROM stream"),
+            i64::try_from(entries.len()).unwrap(),
+            "statements in derived tables"
+        );
+        // Where disks are put back, a window may be signed twice, and only one of the two is shown.
+        if self.plan.snapshots {
+            return;
+        }
+        let windows = |entry: &Entry| match open(&entry.bytes).unwrap().payload {
+            Payload::Window(batch) => i64::from(batch.n),
+            _ => 0,
+        };
+        let signed: i64 = entries.iter().map(windows).sum();
+        assert_eq!(count("SELECT count(*) FROM window"), signed, "windows in derived tables");
+    }
+
+    /// The timer of checkpoints comes once more: afterwards everything is under a checkpoint, or the log says
+    /// why it signs none, which only a gateway that was put back may.
+    fn everything_is_sealed(&mut self) {
+        let now_s = self.now / 1000;
+        let history = self.history;
+        let gateway = self.gateway.as_mut().unwrap();
+        gateway.seal(now_s).unwrap();
+        match &gateway.seal_fault {
+            Some(fault) => assert!(history > 0, "no checkpoint is signed: {fault}"),
+            None => {
+                let newest = gateway.reader().sealed().unwrap().map(|sealed| sealed.size);
+                assert_eq!(newest, Some(gateway.head().size), "size of the newest checkpoint");
+            }
+        }
     }
 
     /// All checkpoints of one history are beginnings of one log; where a backup forked it, somebody noticed.
