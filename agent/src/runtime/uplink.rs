@@ -180,8 +180,8 @@ impl UplinkTask {
             return self.ask(order).await;
         }
         let (cursor, standing) = first_look(&gateway, place.next_seq, place.send_from, before);
-        self.move_cursor(cursor).await?;
-        Ok(standing)
+        // A stream that could not be moved must not be sent: its next statement would take a number twice.
+        Ok(self.move_cursor(cursor).await?.unwrap_or(standing))
     }
 
     async fn ask(&self, order: Order) -> Result<Standing, RoundError> {
@@ -195,9 +195,10 @@ impl UplinkTask {
         }
     }
 
-    async fn move_cursor(&self, cursor: Cursor) -> Result<(), RoundError> {
+    /// Moves the cursor. Says how the stream stands if it could not be moved.
+    async fn move_cursor(&self, cursor: Cursor) -> Result<Option<Standing>, RoundError> {
         match cursor {
-            Cursor::Stay => Ok(()),
+            Cursor::Stay => Ok(None),
             Cursor::Rewind(seq) => {
                 tracing::warn!(
                     project = self.project.id(),
@@ -205,12 +206,14 @@ impl UplinkTask {
                     "the gateway lost statements; they are sent again"
                 );
                 let id = self.project.id().to_owned();
-                Ok(with_spool(&self.store, move |spool| spool.commit(&[Change::Rewind { stream: &id, seq }]))
-                    .await?)
+                with_spool(&self.store, move |spool| spool.commit(&[Change::Rewind { stream: &id, seq }]))
+                    .await?;
+                Ok(None)
             }
             Cursor::Ahead { seq, head } => {
                 let order = self.ahead(seq, head).await?;
-                self.ask(order).await.map(|_| ())
+                let answer = self.ask(order).await?;
+                Ok(matches!(answer, Standing::Waiting(_)).then_some(answer))
             }
         }
     }
@@ -255,9 +258,9 @@ impl UplinkTask {
             let now = self.clock.now().utc.0;
             self.board.project(self.project.id(), |p| p.acknowledged_ms = now);
         }
-        self.board.standing(self.project.id(), &next.standing);
-        self.move_cursor(next.cursor).await?;
-        Ok(Round::Again(next.pause))
+        let stuck = self.move_cursor(next.cursor).await?;
+        self.board.standing(self.project.id(), stuck.as_ref().unwrap_or(&next.standing));
+        Ok(Round::Again(if stuck.is_some() { None } else { next.pause }))
     }
 
     /// Notes what waits. What is stored and not sealed is counted only when nothing else is to be done.
