@@ -14,17 +14,22 @@
 mod accept;
 mod address;
 mod browse;
+mod chain;
 mod decode;
 mod endpoint;
 mod feed;
+mod guard;
 mod life;
+mod opaque;
 mod plan;
 mod session;
 mod settings;
+mod shapes;
 mod source;
 mod status;
 mod trust;
 mod user;
+mod weigh;
 
 use std::sync::Arc;
 
@@ -37,6 +42,7 @@ pub use address::{AddressError, NodeAddress};
 pub use browse::{Browsed, Limits, Node, Reading, Search, browse};
 pub use decode::decode;
 pub use feed::Tally;
+pub use opaque::{answer, data_value};
 pub use settings::{
     DEFAULT_APPLICATION_URI, DEFAULT_PKI_DIR, POINT, PointConfig, SETTINGS, Security, ServerAddress, Settings,
 };
@@ -113,6 +119,7 @@ impl Link for OpcUaLink {
             plan: self.plan.clone(),
             tally: self.tally.clone(),
             clock,
+            finding: guard::Finding::default(),
         };
         Ok(Box::new(opening.open().await?))
     }

@@ -9,6 +9,7 @@ use std::{fs, io};
 use observation::Clock;
 use opcua::crypto::{CertificateStore, X509};
 
+use super::chain;
 use super::session::Opening;
 use super::settings::{Security, Settings};
 use super::trust::{self, durable, folder_like_its_parent, prints};
@@ -75,6 +76,9 @@ pub async fn shown(settings: Settings, clock: std::sync::Arc<dyn Clock>) -> Resu
     let now = clock.now().utc;
     let opening = Opening::without_points(settings, clock);
     let endpoint = opening.endpoint().await?;
+    if let count @ 2.. = chain::count(endpoint.server_certificate.as_ref()) {
+        return Err(chain::refused(&opening.settings.address.url, count));
+    }
     let certificate =
         X509::from_byte_string(&endpoint.server_certificate).map_err(|_| LinkError::Protocol {
             address: opening.settings.address.url.clone(),

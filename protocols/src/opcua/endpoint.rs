@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opcua::client::transport::{TcpConnector, TransportPollResult};
+use opcua::client::transport::TransportPollResult;
 use opcua::client::{ClientConfig, SessionBuilder};
 use opcua::core::ResponseMessage;
 use opcua::crypto::{CertificateStore, SecurityPolicy};
 use opcua::sync::RwLock;
 use opcua::types::{DateTime, EndpointDescription, Error, GetEndpointsRequest, RequestHeader, StatusCode};
 
+use super::guard::Guard;
 use super::settings::{Security, Settings};
 use super::user::User;
 use crate::LinkError;
@@ -98,6 +99,7 @@ fn not_admitted(user: &User) -> (&'static str, &'static str) {
 /// `GetEndpoints` over an open channel of its own.
 pub(super) async fn get_endpoints(
     config: &ClientConfig,
+    guard: Guard,
     store: Arc<RwLock<CertificateStore>>,
     url: &str,
     timeout: Duration,
@@ -107,7 +109,7 @@ pub(super) async fn get_endpoints(
             .connect_to_endpoint_directly(EndpointDescription::from(url))?
             .build_channel(store)
     })?;
-    let mut transport = channel.connect_no_retry(&TcpConnector::new(url)?).await?;
+    let mut transport = channel.connect_no_retry(&guard).await?;
     let request = GetEndpointsRequest {
         request_header: RequestHeader {
             timestamp: DateTime::now(),

@@ -3,10 +3,11 @@
 //!
 //! It runs inside the OPC UA stack's own callback, so it never waits and does no IO.
 
+use std::mem::size_of;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use observation::{Clock, Observation};
+use observation::{Clock, Observation, Value};
 use opcua::client::{MonitoredItemMap, OnSubscriptionNotificationCore};
 use opcua::types::{
     DataChangeNotification, ExtensionObject, MonitoredItemNotification, NotificationMessage,
@@ -21,6 +22,37 @@ use crate::{Batch, LinkError};
 
 /// Notifications that may wait for the agent; each carries what changed in one publishing interval.
 pub(super) const WAITING: usize = 256;
+/// And what they may take together, bytes: some hundred thousand numbers.
+const WAITING_BYTES: usize = 16 << 20;
+
+/// What the notifications that wait for the agent take, bytes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    /// Makes room for a batch, if there is any. Only one feed enters a queue.
+    fn enter(&self, batch: &Batch) -> bool {
+        let bytes = bytes(batch);
+        let fits = self.0.load(Ordering::Relaxed) + bytes <= WAITING_BYTES;
+        if fits {
+            self.0.fetch_add(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    /// The agent has taken a batch.
+    pub(super) fn leave(&self, batch: &Batch) {
+        self.0.fetch_sub(bytes(batch), Ordering::Relaxed);
+    }
+}
+
+fn bytes(batch: &Batch) -> usize {
+    let text = |observation: &Observation| match &observation.value {
+        Some(Value::Text(text)) => text.len(),
+        _ => 0,
+    };
+    batch.observations.iter().map(|observation| size_of::<Observation>() + text(observation)).sum()
+}
 
 /// One notification, and when it came.
 #[derive(Debug)]
@@ -97,6 +129,7 @@ pub(super) struct Feed {
     pub points: Arc<[PointConfig]>,
     pub clock: Arc<dyn Clock>,
     pub heard: mpsc::Sender<Heard>,
+    pub waiting: Waiting,
     pub fault: Arc<Fault>,
     pub tally: Arc<Tally>,
     pub sequence: Sequence,
@@ -139,13 +172,14 @@ impl Feed {
         }
         let count = observations.len();
         let batch = Batch { observations, alive: Some(now), receipt: None };
-        self.heard.try_send(Heard { batch, at }).map_err(|_| {
-            let lost = u64::try_from(count).unwrap_or(u64::MAX);
-            self.tally.lost.fetch_add(lost, Ordering::Relaxed);
-            self.broken(format!(
-                "the agent fell {WAITING} notifications behind and could not take {lost} values"
-            ))
-        })
+        if self.waiting.enter(&batch) && self.heard.try_send(Heard { batch, at }).is_ok() {
+            return Ok(());
+        }
+        let lost = u64::try_from(count).unwrap_or(u64::MAX);
+        self.tally.lost.fetch_add(lost, Ordering::Relaxed);
+        Err(self.broken(format!(
+            "the agent fell behind ({WAITING} notifications or {WAITING_BYTES} bytes wait) and could not take {lost} values"
+        )))
     }
 
     fn part(
@@ -259,6 +293,7 @@ mod tests {
             points: [PointConfig::read(PointId(40), &table).unwrap()].into(),
             clock: Arc::new(Stopped),
             heard,
+            waiting: Waiting::default(),
             fault,
             tally: Arc::default(),
             sequence: Sequence::default(),

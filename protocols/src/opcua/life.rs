@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::feed::Fault;
+use super::guard::Finding;
 use super::status;
 use crate::LinkError;
 
@@ -20,6 +21,7 @@ pub(super) struct Life {
     pub address: String,
     pub session: Arc<Session>,
     pub fault: Arc<Fault>,
+    pub finding: Finding,
     /// How long the server may take to confirm the end.
     pub patience: Duration,
 }
@@ -64,10 +66,10 @@ impl Life {
             };
             match ready.take() {
                 Some(ready) => drop(ready.send(Err(over))),
-                None => self.fault.raise(LinkError::Broken {
+                None => self.fault.raise(self.finding.get().unwrap_or_else(|| LinkError::Broken {
                     address: self.address.clone(),
                     detail: format!("the session ended: {}", status::name(over)),
-                }),
+                })),
             }
             return;
         }

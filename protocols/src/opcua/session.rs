@@ -20,8 +20,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::endpoint::{choose, get_endpoints, quietly};
-use super::feed::{self, Fault, Feed, Heard, Sequence, Tally};
+use super::feed::{self, Fault, Feed, Heard, Sequence, Tally, Waiting};
+use super::guard::{Finding, Guard, MAX_MESSAGE};
 use super::life::Life;
+use super::opaque::{MAX_ARRAY, MAX_CHUNKS, MAX_TEXT};
 use super::plan::{Plan, Revision, plan};
 use super::settings::{PointConfig, Security, Settings};
 use super::source::Subscribed;
@@ -37,11 +39,6 @@ const SESSION_MS: u32 = 60_000;
 const CHANNEL_MS: u32 = 600_000;
 /// How often the stack asks for the server's own state.
 const STATE_INTERVAL: Duration = Duration::from_secs(5);
-/// Bounds for what a server may send: generous for real arrays, small for an edge box.
-const MAX_MESSAGE: usize = 8 << 20;
-const MAX_CHUNKS: usize = 256;
-const MAX_TEXT: usize = 1 << 20;
-const MAX_ARRAY: usize = 1 << 16;
 /// Changes asked for in one publish response. Without a bound a server that has more than fits its own largest
 /// message answers `BadResponseTooLarge` and the changes are gone (OPC 10000-4 7.38.2, 5.14.2); what is over the bound
 /// comes with the next response, which the stack asks for at once.
@@ -54,6 +51,7 @@ pub(super) struct Opening {
     pub plan: Arc<Plan>,
     pub tally: Arc<Tally>,
     pub clock: Arc<dyn Clock>,
+    pub finding: Finding,
 }
 
 /// A session that is running, before anything is subscribed.
@@ -92,7 +90,12 @@ impl Opening {
             points: Arc::default(),
             tally: Arc::default(),
             clock,
+            finding: Finding::default(),
         }
+    }
+
+    fn guard(&self) -> Guard {
+        Guard { address: self.settings.address.clone(), finding: self.finding.clone() }
     }
 
     /// The server's endpoint that fits the link.
@@ -117,7 +120,8 @@ impl Opening {
         let Reached { session, namespaces, fault, raised, open, guard } = self.reach().await?;
         let live = Live { session, fault, open };
         let (heard, receiver) = mpsc::channel(feed::WAITING);
-        let subscription = self.subscribe(&live, heard).await?;
+        let waiting = Waiting::default();
+        let subscription = self.subscribe(&live, heard, waiting.clone()).await?;
         let everything: Vec<usize> = (0..self.points.len()).collect();
         let refused = self.observe(&live.session, subscription, &namespaces, &everything).await?;
         let now = self.clock.now();
@@ -129,6 +133,7 @@ impl Opening {
             points: self.points.iter().map(|point| point.id).collect(),
             clock: self.clock.clone(),
             heard: receiver,
+            waiting,
             fault: raised,
             first,
             last: tokio::time::Instant::now(),
@@ -199,7 +204,8 @@ impl Opening {
         let doing = "asking for its endpoints";
         let url = self.settings.address.url.as_str();
         let limit = self.settings.timeout;
-        let asked = tokio::time::timeout(limit, get_endpoints(config, self.store(), url, limit)).await;
+        let asked =
+            tokio::time::timeout(limit, get_endpoints(config, self.guard(), self.store(), url, limit)).await;
         let answered = asked.map_err(|_| self.late(doing, limit))?;
         answered.map_err(|error| self.error(Stage::Reaching, doing, &error, None))
     }
@@ -232,6 +238,7 @@ impl Opening {
         let failed = |error: &Error| self.error(Stage::Talking, doing, error, own);
         let (session, events) = quietly(|| {
             SessionBuilder::new(config)
+                .with_connector(self.guard())
                 .connect_to_endpoint_directly(endpoint)?
                 .user_identity_token(self.settings.user.token())
                 .build(self.store())
@@ -242,6 +249,7 @@ impl Opening {
             address: self.settings.address.url.clone(),
             session: session.clone(),
             fault: fault.clone(),
+            finding: self.finding.clone(),
             patience: self.settings.timeout,
         };
         tokio::spawn(life.run(events.enter(), ready, open.clone()));
@@ -273,7 +281,12 @@ impl Opening {
         Ok(array.values.iter().map(uri).collect())
     }
 
-    async fn subscribe(&self, live: &Live, heard: mpsc::Sender<Heard>) -> Result<u32, LinkError> {
+    async fn subscribe(
+        &self,
+        live: &Live,
+        heard: mpsc::Sender<Heard>,
+        waiting: Waiting,
+    ) -> Result<u32, LinkError> {
         let doing = "creating a subscription";
         let plan = &self.plan;
         let feed = Feed {
@@ -281,6 +294,7 @@ impl Opening {
             points: self.points.clone(),
             clock: self.clock.clone(),
             heard,
+            waiting,
             fault: live.fault.clone(),
             tally: self.tally.clone(),
             sequence: Sequence::default(),
@@ -449,6 +463,9 @@ impl Opening {
     }
 
     fn error(&self, stage: Stage, doing: &str, error: &Error, own: Option<&OwnCertificate>) -> LinkError {
+        if let Some(found) = self.finding.get() {
+            return found;
+        }
         let own = own.map(|own| {
             format!("{}, SHA-256 {}, SHA-1 {}", own.path.display(), own.fingerprint, own.thumbprint)
         });

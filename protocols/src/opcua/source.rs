@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
-use super::feed::Heard;
+use super::feed::{Heard, Waiting};
 use super::status;
 use crate::{Batch, LinkError, Receipt, Source};
 
@@ -19,6 +19,7 @@ pub(super) struct Subscribed {
     pub points: Vec<PointId>,
     pub clock: Arc<dyn Clock>,
     pub heard: mpsc::Receiver<Heard>,
+    pub waiting: Waiting,
     pub fault: watch::Receiver<Option<LinkError>>,
     /// What was known when the subscription stood: points the server refused.
     pub first: Option<Batch>,
@@ -47,6 +48,7 @@ impl Source for Subscribed {
         match self.wait().await {
             Next::Heard(heard) => {
                 self.last = heard.at;
+                self.waiting.leave(&heard.batch);
                 Ok(heard.batch)
             }
             Next::Over(error) => Ok(self.give_up(error)),

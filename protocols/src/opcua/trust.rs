@@ -19,6 +19,7 @@ use opcua::crypto::{CertificateStore, PrivateKey, X509, X509Data};
 use opcua::types::{ByteString, DateTime};
 use sha2::{Digest, Sha256};
 
+use super::chain;
 use super::settings::Settings;
 
 /// Ten years: longer than the commitments of a subsidised project, so that no audit meets an expired link.
@@ -210,6 +211,10 @@ pub(super) fn check_server(
     server_uri: &str,
     now: Utc,
 ) -> Result<(), Distrust> {
+    if let count @ 2.. = chain::count(certificate.as_ref()) {
+        let (detail, advice) = chain::words(count);
+        return Err(Distrust { detail, advice, only_unknown: false });
+    }
     let certificate = X509::from_byte_string(certificate).map_err(|_| Distrust {
         detail: "the server shows no certificate that can be read".to_owned(),
         advice: "have the server make or be given a single X.509 certificate".to_owned(),
