@@ -258,7 +258,7 @@ impl Messages {
                 whole.extend_from_slice(body);
                 &whole
             };
-            return weigh::message(body).map_err(|unfit| unfit.to_string());
+            return weigh::message(body).map(drop).map_err(|unfit| unfit.to_string());
         }
         whole.extend_from_slice(body);
         self.kept += whole.len();

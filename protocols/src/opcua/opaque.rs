@@ -59,17 +59,24 @@ pub fn data_value(bytes: &[u8]) -> Option<DataValue> {
     let length = weigh::data_value(bytes).ok()?;
     let mut stream = Cursor::new(bytes);
     let value = DataValue::decode(&mut stream, &context().context()).ok()?;
-    debug_assert_eq!(stream.position(), length as u64, "weighed and decoded are not the same");
+    as_long_as_weighed(&stream, length);
     Some(value)
 }
 
 /// An answer as it is read in a session, from the number of its encoding on.
 pub fn answer(bytes: &[u8]) -> Option<ResponseMessage> {
-    weigh::message(bytes).ok()?;
+    let length = weigh::message(bytes).ok()?;
     let mut stream = Cursor::new(bytes);
     let context = context();
     let id = NodeId::decode(&mut stream, &context.context()).ok()?.as_object_id().ok()?;
-    ResponseMessage::decode_by_object_id(&mut stream, id, &context.context()).ok()
+    let answer = ResponseMessage::decode_by_object_id(&mut stream, id, &context.context()).ok()?;
+    as_long_as_weighed(&stream, length);
+    Some(answer)
+}
+
+/// A part that the two read differently could hide anything behind it.
+fn as_long_as_weighed(stream: &Cursor<&[u8]>, length: usize) {
+    debug_assert_eq!(usize::try_from(stream.position()), Ok(length), "weighed and decoded are not the same");
 }
 
 fn context() -> ContextOwned {

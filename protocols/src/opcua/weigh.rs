@@ -46,11 +46,12 @@ pub(super) enum Unfit {
     Unasked,
 }
 
-/// Weighs the body of a whole message.
-pub(super) fn message(body: &[u8]) -> Result<(), Unfit> {
+/// Weighs the body of a whole message; gives back how many bytes of it the decoder will read.
+pub(super) fn message(body: &[u8]) -> Result<usize, Unfit> {
     let mut walk = Walk::over(body);
     let kind = walk.node_id()?.ok_or(Unfit::Unasked)?;
-    walk.shape(shapes::message(kind).ok_or(Unfit::Unasked)?)
+    walk.shape(shapes::message(kind).ok_or(Unfit::Unasked)?)?;
+    Ok(body.len() - walk.rest.len())
 }
 
 /// Weighs one data value; gives back how many bytes it is long.

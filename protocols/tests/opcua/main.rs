@@ -7,6 +7,7 @@
 )]
 
 mod browse;
+mod hostile;
 mod node;
 mod peer;
 mod restart;
