@@ -7,7 +7,12 @@ use std::path::Path;
 
 use evidence::note::{Checkpoint, LineType, VerifierKey};
 use observation::{PointId, Value};
-use opcua::types::{BinaryEncodable as _, ContextOwned, DataValue, DateTime, StatusCode, Variant};
+use opcua::core::{Message as _, ResponseMessage};
+use opcua::types::{
+    BinaryEncodable as _, ContextOwned, CreateSessionResponse, DataChangeNotification, DataValue, DateTime,
+    EndpointDescription, ExtensionObject, GetEndpointsResponse, MonitoredItemNotification,
+    NotificationMessage, PublishResponse, ReadResponse, StatusCode, Variant,
+};
 use protocols::modbus::address::{Address, Reading, Table};
 use protocols::modbus::plan::{Point, Request};
 use protocols::modbus::rtu;
@@ -177,6 +182,40 @@ fn opcua_values() -> Inputs {
         };
         let mut bytes = vec![u8::try_from(at % 4).unwrap_or(0)];
         if value.encode(&mut bytes, &owned.context()).is_ok() {
+            out.push(bytes);
+        }
+    }
+    out.extend(opcua_answers());
+    out
+}
+
+/// Answers behind the byte that says so.
+fn opcua_answers() -> Inputs {
+    let owned = ContextOwned::default();
+    let changed =
+        MonitoredItemNotification { client_handle: 1, value: DataValue::from(Variant::from(230.1f32)) };
+    let changes = DataChangeNotification { monitored_items: Some(vec![changed; 2]), diagnostic_infos: None };
+    let message = NotificationMessage {
+        notification_data: Some(vec![ExtensionObject::from_message(changes)]),
+        ..NotificationMessage::default()
+    };
+    let endpoints = Some(vec![EndpointDescription::default(); 2]);
+    let answers: [ResponseMessage; 4] = [
+        PublishResponse { notification_message: message, ..PublishResponse::default() }.into(),
+        ReadResponse {
+            results: Some(vec![DataValue::from(Variant::from("a")); 2]),
+            ..ReadResponse::default()
+        }
+        .into(),
+        GetEndpointsResponse { endpoints, ..GetEndpointsResponse::default() }.into(),
+        CreateSessionResponse::default().into(),
+    ];
+    let mut out = Vec::new();
+    for answer in answers {
+        let mut bytes = vec![0xFF];
+        let context = owned.context();
+        let id = answer.type_id().encode(&mut bytes, &context);
+        if id.and_then(|()| answer.encode(&mut bytes, &context)).is_ok() {
             out.push(bytes);
         }
     }

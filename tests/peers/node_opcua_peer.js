@@ -1,6 +1,6 @@
 // An OPC UA server of another foreign make (node-opcua), steered line by line over its standard input.
 //
-// Start:   node node_opcua_peer.js MODULES FOLDER [--port N] [--shift] [--user-cert FILE]
+// Start:   node node_opcua_peer.js MODULES FOLDER [--port N] [--shift] [--user-cert FILE] [--issuer FILE]
 //          MODULES is where npm has put node-opcua-server, FOLDER where the server keeps its certificates.
 // Prints:  ready <port>
 // Lines:   {"set": "Status", "value": 3}      with an optional "status": 2156462080
@@ -12,7 +12,7 @@
 //
 // The variables are those of opcua_peer.py, in the same namespace. Good values carry no status: this server leaves
 // it out. With --shift another namespace with the same names is registered before it. --user-cert is the one user's
-// certificate that it trusts.
+// certificate that it trusts. --issuer is a certificate that it shows behind its own.
 "use strict";
 // What the library has to say is not an answer.
 console.log = console.error;
@@ -119,6 +119,12 @@ async function main() {
     userManager: { isValidUser: (name, password) => name === "plumbline" && password === "准绳-secret" },
   });
   await server.initialize();
+  const issuer = valueOf("--issuer");
+  if (issuer) {
+    const lines = fs.readFileSync(issuer).toString("base64").match(/.{1,64}/g).join("\n");
+    fs.appendFileSync(server.certificateFile, `\n-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`);
+    server.invalidateCachedCertificates();
+  }
   if (flag("--shift")) tree(server, "urn:plumbline:test:other", 999);
   const nodes = tree(server, URI);
   await server.start();

@@ -1,7 +1,7 @@
 """An OPC UA server of foreign make (asyncua), steered line by line over its standard input.
 
 Start:   opcua_peer.py --port 0 [--shift] [--security none|secured] [--pki DIR] [--trust-clients FILE]
-         [--min-publish MS] [--user-cert FILE]
+         [--min-publish MS] [--user-cert FILE] [--issuer FILE]
 Prints:  ready <port>
 Lines:   {"set": "Status", "value": 3}                    with optional "status": 2156462080, "time": "2024-02-29T..."
          {"burst": "Counter", "count": 20}                 1..20 as fast as they go
@@ -15,7 +15,8 @@ Each line is answered by one line, `ok` with what was asked for.
 
 The variables lie in urn:plumbline:test:cnc. With --shift another namespace is registered before it, which has
 variables of the same names and other values: whoever keeps an index across restarts reads those. With --user-cert
-nobody is admitted but the user of that certificate.
+nobody is admitted but the user of that certificate. With --issuer that certificate is sent behind the server's own
+when a channel is opened, and only there.
 """
 
 import argparse
@@ -28,6 +29,7 @@ import sys
 from pathlib import Path
 
 from asyncua import Server, ua
+from asyncua.crypto import security_policies, uacrypto
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.uaprocessor import UaProcessor
@@ -134,6 +136,18 @@ def revise(server, at_least):
     service.create_subscription = slower
 
 
+async def append_issuer(path):
+    """asyncua can send a chain, but its server has no setting for it."""
+    issuer = await uacrypto.load_certificate(path)
+    make = security_policies.SecurityPolicyFactory.__init__
+
+    def with_issuer(self, *rest, **more):
+        make(self, *rest, **more)
+        self.certificate_chain = [issuer]
+
+    security_policies.SecurityPolicyFactory.__init__ = with_issuer
+
+
 async def add(server, index, name, value, kind):
     node = ua.NodeId(name, index)
     return await server.nodes.objects.add_variable(node, ua.QualifiedName(name, index), value, kind)
@@ -194,10 +208,13 @@ async def main():
     arguments.add_argument("--trust-clients")
     arguments.add_argument("--min-publish", type=float)
     arguments.add_argument("--user-cert", type=Path)
+    arguments.add_argument("--issuer", type=Path)
     wanted = arguments.parse_args()
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
 
     note_services()
+    if wanted.issuer:
+        await append_issuer(wanted.issuer)
     server = Server(user_manager=Users(wanted.user_cert))
     await server.init()
     port = wanted.port or free_port()

@@ -3,13 +3,13 @@
 
 use observation::{Quality, Reason};
 use protocols::LinkError;
-use protocols::opcua::{OpcUaLink, Security};
+use protocols::opcua::{OpcUaLink, Security, Settings, shown};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::peer::{DEADLINE, Peer};
-use crate::security::{delivers, refusal, user_keys};
-use crate::watch::{Watched, link};
+use crate::security::{delivers, issuer, of_a_chain, refusal, user_keys};
+use crate::watch::{Watched, clock, link};
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -131,4 +131,19 @@ async fn node_opcua_names_and_certificates_of_users_are_admitted_under_every_pol
     let error =
         refusal(&to(&peer, &keys("Aes256_Sha256_RsaPss/SignAndEncrypt", &stranger), &["Total"])).await;
     assert!(error.contains("user_cert_file"), "{error}");
+}
+
+#[tokio::test]
+async fn node_opcua_that_shows_its_issuers_too_is_told_to_show_its_own_certificate_alone() {
+    let folder = folder();
+    let issuer = issuer(&folder.path().join("issuer"));
+    let peer = Peer::node(&folder.path().join("server"), &["--issuer", &issuer]).await;
+    let mut keys = json!({
+        "security": "Basic256Sha256/SignAndEncrypt", "pki_dir": folder.path().join("agent"),
+        "check_hostname": false,
+    });
+    of_a_chain(&refusal(&to(&peer, &keys, &["Total"])).await);
+    keys["address"] = json!(format!("opc.tcp://127.0.0.1:{}", peer.port));
+    of_a_chain(&shown(Settings::read(&keys).unwrap(), clock()).await.unwrap_err().to_string());
+    assert!(!folder.path().join("agent/rejected").exists(), "nothing is laid by to be trusted");
 }

@@ -211,3 +211,24 @@ async fn pain_22_a_certificate_is_shown_to_be_compared_without_making_one_or_ope
     let Shown::Unfit(_, why) = look else { panic!("{look:?}") };
     assert!(why.contains("does not name the host"), "{why}");
 }
+
+/// A certificate to be sent behind a server's own.
+pub(crate) fn issuer(folder: &Path) -> String {
+    own_certificate(folder, "urn:issuer").unwrap().path.to_str().unwrap().to_owned()
+}
+
+/// A refusal because of a chain says how many certificates came, and what to change on the server.
+#[track_caller]
+pub(crate) fn of_a_chain(error: &str) {
+    assert!(error.contains("together with those of its issuers (2 in one)"), "{error}");
+    assert!(error.contains("have the server show its own certificate alone"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_opens_a_channel_with_a_chain_is_told_from_one_that_is_not_trusted() {
+    let folders = Folders::new();
+    let issuer = issuer(&folders.dir.path().join("issuer"));
+    let peer = folders.secured_peer(&["--issuer", &issuer]).await;
+    folders.trust_server();
+    of_a_chain(&refusal(&link(&peer.address(), &folders.keys(BEST), &["Total"])).await);
+}

@@ -1,13 +1,13 @@
-//! OPC UA: a data value as a server may encode it. Promise: a bad status has no value, a value is never made up,
+//! OPC UA: a data value as a server may encode it, or a whole answer. Promise: what is decoded was weighed before and
+//! is as long as it weighed, so that neither memory nor stack runs out; a bad status has no value, a value is never made up,
 //! an overflow is told before it, a number is that of the variant to its last digit, and a time is one that OPC
 //! UA has.
 
-use std::io::Cursor;
 use std::sync::LazyLock;
 
 use observation::{Decimal, Observation, PointId, Quality, Value};
-use opcua::types::{BinaryDecodable as _, ContextOwned, DataValue, Variant};
-use protocols::opcua::{PointConfig, decode};
+use opcua::types::{DataValue, Variant};
+use protocols::opcua::{PointConfig, answer, data_value, decode};
 
 use super::{AT, Bytes};
 
@@ -25,13 +25,19 @@ static POINTS: LazyLock<Vec<PointConfig>> = LazyLock::new(|| {
     vec![point(None, None), point(Some("0.1"), None), point(None, Some(1)), point(Some("1000"), Some(0))]
 });
 
-/// Which point, then the encoded value.
+/// The first byte of a whole answer.
+const ANSWER: u8 = 0xFF;
+
+/// Which point, then the encoded value; or [`ANSWER`], then the answer.
 pub(super) fn value(data: &[u8]) {
     let mut bytes = Bytes(data);
-    let point = &POINTS[usize::from(bytes.byte()) % POINTS.len()];
-    let owned = ContextOwned::default();
-    let context = owned.context();
-    let Ok(value) = DataValue::decode(&mut Cursor::new(bytes.0), &context) else { return };
+    let first = bytes.byte();
+    if first == ANSWER {
+        drop(answer(bytes.0));
+        return;
+    }
+    let point = &POINTS[usize::from(first) % POINTS.len()];
+    let Some(value) = data_value(bytes.0) else { return };
     let observations = decode(point, &value, AT);
     let status = value.status.map_or(0, |status| status.bits());
     assert!(matches!(observations.len(), 1 | 2));
