@@ -2,7 +2,7 @@
 
 use super::links::{self, LinkTable};
 use super::points::{self, OWN_KEYS, Point, Role};
-use super::profile::{self, Profile};
+use super::profile::{self, Profile, ProfilePoint, ProfileUse};
 use super::quantity::{milliseconds, whole_watts};
 use super::{read, rules};
 use crate::state::{EvidenceClass, MappedPoint, Mapping, Rules};
@@ -86,6 +86,8 @@ pub struct Machine {
     pub class: EvidenceClass,
     /// What its numbers mean, as text and hash.
     pub mapping: Mapping,
+    /// The profile it names.
+    pub profile: Option<ProfileUse>,
 }
 
 /// Where the reading of machines stands.
@@ -132,6 +134,7 @@ impl<'d> Reader<'_, 'd> {
             points.iter().map(|p| &p.name).chain(&self.refused).map(String::as_str).collect();
         let power = points.iter().position(|p| p.role == Some(Role::Power));
         let state = section.section("state");
+        let profile_use = profile.as_ref().map(|profile| used(profile, state.is_some(), &names));
         let rules = rules::read(&section, state, profile.as_ref(), &names);
         let flag_section = section.section("flags");
         let flags = rules::read_flags(flag_section, profile.as_ref(), &names);
@@ -151,6 +154,7 @@ impl<'d> Reader<'_, 'd> {
             rules: ordered,
             class,
             mapping,
+            profile: profile_use,
         })
     }
 
@@ -210,7 +214,7 @@ impl<'d> Reader<'_, 'd> {
                 table.problem_near(key, message, near);
                 continue;
             };
-            let defaults = offered.iter().find(|p| p.role == key).map(|p| &p.defaults);
+            let defaults = defaults(&offered, key);
             let point = self.point(table, key, Some(role), defaults, default_link, rated_w);
             self.take(key, point, &mut points);
         }
@@ -219,18 +223,20 @@ impl<'d> Reader<'_, 'd> {
                 if let Some(message) = bad_input_name(key, &points) {
                     table.problem(key, message);
                 } else {
-                    let point = self.point(&table, key, None, None, default_link, rated_w);
+                    let point = self.point(&table, key, None, defaults(&offered, key), default_link, rated_w);
                     self.take(key, point, &mut points);
                 }
             }
         }
         // A machine with a state table of its own needs what that table names, and no more.
         if section.any("state").is_none() {
-            for missing in offered.iter().filter(|p| p.required && !points.iter().any(|q| q.name == p.role)) {
-                if !self.refused.contains(&missing.role) {
+            for missing in offered.iter().filter(|p| p.required && !points.iter().any(|q| q.name == p.name)) {
+                if !self.refused.contains(&missing.name) {
+                    let (table, kind) =
+                        if missing.is_input { ("inputs", "input") } else { ("points", "point") };
                     let message =
-                        format!("the profile needs the point `{}`: {}", missing.role, missing.about);
-                    section.problem("points", message);
+                        format!("the profile needs the {kind} `{}`: {}", missing.name, missing.about);
+                    section.problem(table, message);
                 }
             }
         }
@@ -337,9 +343,20 @@ fn read_profile(section: &mut Section<'_>) -> Option<Profile> {
     let name = section.text("profile")?;
     let found = Profile::named(&name);
     if found.is_none() {
-        let known: Vec<&str> = profile::names().collect();
-        let near = nearest(&name, known.iter().copied());
-        section.problem_near("profile", format!("{name:?} is none of {}", known.join(", ")), near);
+        let (message, near) = profile::unknown(&name);
+        section.problem_near("profile", message, near);
     }
     found
+}
+
+fn defaults<'a>(offered: &'a [ProfilePoint], name: &str) -> Option<&'a Value> {
+    offered.iter().find(|point| point.name == name).map(|point| &point.defaults)
+}
+
+fn used(profile: &Profile, own_states: bool, names: &[&str]) -> ProfileUse {
+    let granted = match own_states {
+        true => vec![],
+        false => rules::Granted::of(profile, names).points().to_vec(),
+    };
+    ProfileUse { header: profile.header().clone(), own_states, granted }
 }

@@ -20,7 +20,10 @@ pub use derive::{PlanError, RosterEntry};
 pub use machines::{Machine, MachineKind, RosterFacts};
 pub use one_link::{OneLinkError, one_link};
 pub use points::{Point, Role};
-pub use profile::names as profile_names;
+pub use profile::{
+    Confidence, Header as ProfileHeader, Profile, ProfilePoint, ProfileUse, names as profile_names,
+    unknown as unknown_profile,
+};
 pub use quantity::{Dimension, Measure};
 
 use config::{ConfigErrors, Document, Problem};

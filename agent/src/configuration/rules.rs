@@ -11,6 +11,7 @@ use crate::state::{
 };
 use config::{Kind, Node, Section, nearest};
 use kpi::Leaf;
+use observation::Value;
 
 /// The machine's own state table, or else the profile's; never a mixture of both.
 pub(super) fn read(
@@ -35,9 +36,21 @@ pub(super) fn read(
             }
         }
         (None, Some(profile)) => {
-            for (key, node) in profile.table("state") {
+            let table = profile.table("state");
+            if table.is_empty() {
+                let name = &profile.header().name;
+                machine.problem(
+                    "profile",
+                    format!("{name} has points and no states, since its values differ from model to model; write [machine.state]"),
+                );
+            }
+            let granted = Granted::of(profile, names);
+            let names = granted.names(names);
+            for (key, node) in table {
                 // A point that the profile needs and the machine lacks has been reported already.
-                if let Ok(rule) = rule(machine, &key, &node, names) {
+                if let Ok(rule) = rule(machine, &key, &node, &names)
+                    && let Some(rule) = granted.reduce(rule)
+                {
                     rules.push(rule);
                 }
             }
@@ -47,6 +60,43 @@ pub(super) fn read(
         (None, None) => {}
     }
     rules
+}
+
+/// The points that a profile names and a machine lacks, behind its own in the order of names.
+pub(super) struct Granted {
+    first: usize,
+    points: Vec<(String, Value)>,
+}
+
+impl Granted {
+    pub(super) fn of(profile: &Profile, names: &[&str]) -> Self {
+        let lacking = profile.points().into_iter().filter(|point| !names.contains(&point.name.as_str()));
+        let points = lacking.filter_map(|point| Some((point.name, point.absent?))).collect();
+        Self { first: names.len(), points }
+    }
+
+    /// With the values taken.
+    pub(super) fn points(&self) -> &[(String, Value)] {
+        &self.points
+    }
+
+    fn names<'a>(&'a self, names: &[&'a str]) -> Vec<&'a str> {
+        names.iter().copied().chain(self.points.iter().map(|(name, _)| name.as_str())).collect()
+    }
+
+    fn expression(&self, expression: &Expression) -> Option<Expression> {
+        let granted = |index: usize| Some(&self.points.get(index.checked_sub(self.first)?)?.1);
+        // What can never be true says nothing.
+        expression.granting(&granted).filter(|reduced| *reduced != Expression::Constant(false))
+    }
+
+    fn reduce(&self, rule: Rule) -> Option<Rule> {
+        let condition = match rule.condition {
+            Condition::Expression(e) => Condition::Expression(self.expression(&e)?),
+            power @ Condition::Power(_) => power,
+        };
+        Some(Rule { leaf: rule.leaf, condition })
+    }
 }
 
 type RuleProblem = Option<(String, Option<String>)>;
@@ -141,9 +191,12 @@ pub(super) fn read_flags(
 ) -> [Option<Expression>; 4] {
     let mut flags = [const { None }; 4];
     let Some(table) = own else {
-        for (key, node) in profile.map(|p| p.table("flags")).unwrap_or_default() {
+        let Some(profile) = profile else { return flags };
+        let granted = Granted::of(profile, names);
+        let names = granted.names(names);
+        for (key, node) in profile.table("flags") {
             if let (Some(i), Kind::Text(text)) = (Flag::ALL.iter().position(|f| f.key() == key), &node.kind) {
-                flags[i] = parse(text, names).ok();
+                flags[i] = parse(text, &names).ok().and_then(|flag| granted.expression(&flag));
             }
         }
         return flags;

@@ -285,7 +285,9 @@ idle      = 'true'";
     refused(
         "profile = \"opcua-40502\"",
         "profile = \"opcua-40520\"",
-        "machine[0].profile: \"opcua-40520\" is none of opcua-40502, power-meter [opcua-40502]",
+        "machine[0].profile: \"opcua-40520\" is none of mtconnect, opcua-40001, opcua-40501, opcua-40502, packml, \
+         siemens-840d, fanuc-focas, nclink, stack-light, power-meter; see `plumbline-agent check --profiles` \
+         [opcua-40502]",
     );
     let found = problems(&[
         ("mode         = { link = \"cnc-01\"", "# mode         = { link = \"cnc-01\""),

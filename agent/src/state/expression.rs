@@ -117,6 +117,41 @@ impl Expression {
         }
     }
 
+    /// The expression with the values of some points taken for granted and whatever they decide reduced, so that
+    /// its text names only what is asked. `None` where a granted value cannot be compared as written.
+    #[must_use]
+    pub fn granting<'v>(&self, granted: &impl Fn(usize) -> Option<&'v Value>) -> Option<Self> {
+        Some(match self {
+            Self::Constant(b) => Self::Constant(*b),
+            Self::Point(name) => match granted(name.index) {
+                Some(value) => Self::Constant(condition(value)?),
+                None => self.clone(),
+            },
+            Self::Compare(left, comparison, right) => {
+                let [left, right] = [left.granting(granted)?, right.granting(granted)?];
+                if left.is_constant() && right.is_constant() {
+                    Self::Constant(compare(&left, *comparison, &right, &Nothing)?)
+                } else {
+                    Self::Compare(left, *comparison, right)
+                }
+            }
+            Self::Not(inner) => match inner.granting(granted)? {
+                Self::Constant(b) => Self::Constant(!b),
+                other => Self::Not(Box::new(other)),
+            },
+            Self::And(a, b) => match (a.granting(granted)?, b.granting(granted)?) {
+                (Self::Constant(true), other) | (other, Self::Constant(true)) => other,
+                (Self::Constant(false), _) | (_, Self::Constant(false)) => Self::Constant(false),
+                (a, b) => Self::And(Box::new(a), Box::new(b)),
+            },
+            Self::Or(a, b) => match (a.granting(granted)?, b.granting(granted)?) {
+                (Self::Constant(false), other) | (other, Self::Constant(false)) => other,
+                (Self::Constant(true), _) | (_, Self::Constant(true)) => Self::Constant(true),
+                (a, b) => Self::Or(Box::new(a), Box::new(b)),
+            },
+        })
+    }
+
     /// Calls `see` with every point whose value is asked for.
     pub fn points(&self, see: &mut impl FnMut(&Name)) {
         match self {
@@ -156,6 +191,19 @@ impl Expression {
     }
 }
 
+/// Nothing is known.
+struct Nothing;
+
+impl Inputs for Nothing {
+    fn value(&self, _index: usize) -> Option<&Value> {
+        None
+    }
+
+    fn age_ms(&self, _index: usize) -> Option<u64> {
+        None
+    }
+}
+
 /// A value as a condition. A number other than 0 and 1 is no condition: guessing "nonzero is true" would turn
 /// an unexpected code into a state.
 fn condition(value: &Value) -> Option<bool> {
@@ -177,6 +225,24 @@ fn compare(left: &Operand, comparison: Comparison, right: &Operand, inputs: &imp
 }
 
 impl Operand {
+    fn is_constant(&self) -> bool {
+        matches!(self, Self::Number(_) | Self::Text(_) | Self::Bool(_))
+    }
+
+    /// A granted point has no age: it is never read.
+    fn granting<'v>(&self, granted: &impl Fn(usize) -> Option<&'v Value>) -> Option<Self> {
+        match self {
+            Self::Point(name) => Some(match granted(name.index) {
+                Some(Value::Number(n)) => Self::Number(*n),
+                Some(Value::Text(s)) => Self::Text(s.clone()),
+                Some(Value::Bool(b)) => Self::Bool(*b),
+                None => self.clone(),
+            }),
+            Self::Age(name) if granted(name.index).is_some() => None,
+            other => Some(other.clone()),
+        }
+    }
+
     fn value(&self, inputs: &impl Inputs) -> Option<Value> {
         match self {
             Self::Point(name) => inputs.value(name.index).cloned(),
@@ -213,5 +279,43 @@ impl fmt::Display for Expression {
             Self::And(a, b) => write!(f, "({a} && {b})"),
             Self::Or(a, b) => write!(f, "({a} || {b})"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::parse;
+
+    /// A rule where `override` is granted as 100 and `alarm` as false.
+    #[track_caller]
+    fn check(rule: &str, want: &str) {
+        let (hundred, no) = (Value::Number(Decimal::from(100i64)), Value::Bool(false));
+        let granted = |index| match index {
+            1 => Some(&hundred),
+            2 => Some(&no),
+            _ => None,
+        };
+        let reduced = parse(rule, &["execution", "override", "alarm"]).unwrap().granting(&granted);
+        assert_eq!(reduced.map_or("–".to_owned(), |e| e.to_string()), want, "{rule}");
+    }
+
+    #[test]
+    fn what_is_granted_leaves_the_text_and_decides_as_if_it_had_been_read() {
+        check("execution == 1 && override > 0", "execution == 1");
+        check("execution == 1 && override == 0", "false");
+        check("alarm && execution != 1", "false");
+        check("execution == 3 || (execution == 1 && override == 0)", "execution == 3");
+        check("!alarm || execution == 2", "true");
+        check("!(alarm || execution == 2)", "!(execution == 2)");
+        check("override in (0, 100) && !execution", "!execution");
+        check("execution == 1", "execution == 1");
+    }
+
+    #[test]
+    fn a_granted_value_that_cannot_be_compared_is_no_rule() {
+        check("override == 'x'", "–");
+        check("age(alarm) > 3", "–");
+        check("override", "–");
     }
 }

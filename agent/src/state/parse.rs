@@ -3,9 +3,11 @@
 //! ```text
 //! any     = all { "||" all }
 //! all     = one { "&&" one }
-//! one     = "!" one | "(" any ")" | operand [ comparison operand ]
+//! one     = "!" one | "(" any ")" | operand [ comparison operand | "in" "(" constant { "," constant } ")" ]
 //! operand = name | "age(" name ")" | decimal | 'text' | "text" | true | false
 //! ```
+//!
+//! `x in (1, 2)` is another way to write `x == 1 || x == 2`, and has that canonical form.
 //!
 //! `age(…)` counts seconds and is compared with a plain number, so that the moment at which it turns can be
 //! computed. There is no arithmetic: a scale belongs to the point.
@@ -38,6 +40,9 @@ impl fmt::Display for ParseError {
 /// Brackets and `!` may nest this deep, so that a hostile profile cannot exhaust the stack.
 const MAX_DEPTH: usize = 64;
 
+/// A set has at most so many values: written out it nests one bracket deeper with each, and has to be readable.
+const MAX_SET: usize = 32;
+
 /// Reads a rule whose names are `names`, in the order in which [`Name::index`] counts them.
 pub fn parse<S: AsRef<str>>(text: &str, names: &[S]) -> Result<Expression, ParseError> {
     let mut reader = Reader { text, pieces: pieces(text)?, next: 0, names, depth: 0 };
@@ -61,6 +66,7 @@ enum Piece {
     Not,
     Open,
     Close,
+    Comma,
 }
 
 struct Reader<'a, S> {
@@ -108,6 +114,7 @@ fn piece(rest: &[char]) -> Result<(Piece, usize), String> {
         ('!', _) => (Piece::Not, 1),
         ('(', _) => (Piece::Open, 1),
         (')', _) => (Piece::Close, 1),
+        (',', _) => (Piece::Comma, 1),
         ('=', _) => return Err("write == to compare".to_owned()),
         ('&', _) => return Err("write && for \"and\"".to_owned()),
         ('|', _) => return Err("write || for \"or\"".to_owned()),
@@ -206,6 +213,9 @@ impl<S: AsRef<str>> Reader<'_, S> {
             self.next = end;
             return Ok(Expression::Compare(left, comparison, right));
         }
+        if self.peek() == Some(&Piece::Word("in".to_owned())) {
+            return self.set(&left, start);
+        }
         match left {
             Operand::Point(name) => Ok(Expression::Point(name)),
             Operand::Bool(b) => Ok(Expression::Constant(b)),
@@ -213,6 +223,40 @@ impl<S: AsRef<str>> Reader<'_, S> {
                 self.next = start;
                 Err(self.wrong(format!("`{other}` alone is no condition; compare it with something")))
             }
+        }
+    }
+
+    /// The values behind `in`, as a chain of comparisons. `start` is where the left side stands.
+    fn set(&mut self, left: &Operand, start: usize) -> Result<Expression, ParseError> {
+        self.next += 1;
+        if !self.takes(&Piece::Open) {
+            return Err(self.wrong("expected an opening bracket behind `in`"));
+        }
+        let mut set: Option<Expression> = None;
+        for count in 1.. {
+            let at = self.next;
+            let value = self.operand()?;
+            if matches!(value, Operand::Point(_) | Operand::Age(_)) || count > MAX_SET {
+                self.next = at;
+                return Err(
+                    self.wrong(format!("a set holds at most {MAX_SET} numbers, texts, true or false"))
+                );
+            }
+            let end = std::mem::replace(&mut self.next, start);
+            self.check_types(left, Comparison::Equal, &value)?;
+            self.next = end;
+            let one = Expression::Compare(left.clone(), Comparison::Equal, value);
+            set = Some(match set {
+                None => one,
+                Some(before) => Expression::Or(Box::new(before), Box::new(one)),
+            });
+            if !self.takes(&Piece::Comma) {
+                break;
+            }
+        }
+        match set {
+            Some(set) if self.takes(&Piece::Close) => Ok(set),
+            _ => Err(self.wrong("expected a comma or a closing bracket")),
         }
     }
 

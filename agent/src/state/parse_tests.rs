@@ -46,6 +46,31 @@ fn rules_have_one_canonical_form() {
     check("alarm == true", "alarm == true");
 }
 
+#[test]
+fn a_set_is_written_out_as_comparisons() {
+    check("execution in (1)", "execution == 1");
+    check("execution in (1,2)&&alarm", "((execution == 1 || execution == 2) && alarm)");
+    check(
+        "!(program in ('READY', 'STOPPED', \"O'B\"))",
+        "!((program == 'READY' || program == 'STOPPED') || program == \"O'B\")",
+    );
+    let values = (0..32).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let longest = parse(&format!("mode in ({values})"), &NAMES).unwrap();
+    assert_eq!(parse(&longest.to_string(), &NAMES), Ok(longest), "the longest set is read back");
+    assert!(parse(&format!("mode in ({values}, 32)"), &NAMES).unwrap_err().message.contains("at most 32"));
+}
+
+#[test]
+fn a_set_that_is_not_known_is_unknown_and_one_of_another_type_too() {
+    let values = || [Some(number("3")), None, None, Some(Value::Text("READY".into()))];
+    truth("execution in (1, 3)", values(), None, Truth::True);
+    truth("execution in (1, 2)", values(), None, Truth::False);
+    truth("mode in (1, 2)", values(), None, Truth::Unknown);
+    truth("!(mode in (1, 2))", values(), None, Truth::Unknown);
+    truth("program in ('ACTIVE', 'READY')", values(), None, Truth::True);
+    truth("program in (1, 2)", values(), None, Truth::Unknown);
+}
+
 #[track_caller]
 fn wrong(rule: &str, shown: &str) {
     let error = parse(rule, &NAMES).expect_err("this rule is wrong");
@@ -87,6 +112,28 @@ fn mistakes_are_shown_under_their_character() {
         "column 10: a comparison has two sides; join two with &&\n    0 < mode < 3\n             ^",
     );
     wrong("program == 'a", "column 12: this text has no closing quote\n    program == 'a\n               ^");
+    wrong(
+        "mode in 1, 2",
+        "column 9: expected an opening bracket behind `in`\n    mode in 1, 2\n            ^",
+    );
+    wrong(
+        "mode in (1 2)",
+        "column 12: expected a comma or a closing bracket\n    mode in (1 2)\n               ^",
+    );
+    wrong(
+        "mode in (1, 2",
+        "column 14: expected a comma or a closing bracket\n    mode in (1, 2\n                 ^",
+    );
+    wrong("mode in ()", "column 10: expected a name, a number or a text\n    mode in ()\n             ^");
+    wrong(
+        "mode in (1, alarm)",
+        "column 13: a set holds at most 32 numbers, texts, true or false\n    mode in (1, alarm)\n                ^",
+    );
+    wrong(
+        "age(mode) in ('a')",
+        "column 1: age(…) is compared with a number of seconds\n    age(mode) in ('a')\n    ^",
+    );
+    wrong("1 in (1)", "column 1: this compares two constants; name a point on one side\n    1 in (1)\n    ^");
     wrong("模式 == 1", "column 1: '模' has no meaning here\n    模式 == 1\n    ^");
 }
 
