@@ -5,7 +5,7 @@
 
 use super::points::{Point, Role};
 use super::profile::Profile;
-use super::quantity::watts;
+use super::quantity;
 use crate::state::{
     Condition, EvidenceClass, Expression, Flag, ParseError, Rule, Rules, Side, Threshold, parse,
 };
@@ -155,7 +155,15 @@ fn threshold(
         (None, Some(power)) => (Side::Above, power, "power_above"),
         _ => return Err(problem("", "needs either power_below or power_above".to_owned())),
     };
-    let watts = watts(&power).map_err(|e| problem(power_key, e))?;
+    let watts = quantity::watts(&power).map_err(|e| problem(power_key, e))?;
+    let release = match text("release") {
+        Some(release) => quantity::watts(&release).map_err(|e| problem("release", e))?,
+        None => watts,
+    };
+    if (side == Side::Above && release > watts) || (side == Side::Below && release < watts) {
+        let wanted = if side == Side::Above { "at most" } else { "at least" };
+        return Err(problem("release", format!("ends the state, so it must be {wanted} {power_key}")));
+    }
     let dwell_ms = match text("dwell") {
         Some(dwell) => config::units::duration(&dwell)
             .map_err(|e| problem("dwell", e.to_string()))
@@ -171,10 +179,10 @@ fn threshold(
         return Err(problem("dwell", "must not be longer than 10m: windows wait for it".to_owned()));
     }
     if let Some(mut section) = own {
-        section.allow(&["power_below", "power_above", "dwell"]);
+        section.allow(&["power_below", "power_above", "release", "dwell"]);
         section.finish();
     }
-    Ok(Threshold { side, watts, dwell_ms })
+    Ok(Threshold { side, watts, release, dwell_ms })
 }
 
 /// Windows are held open for the longest dwell.

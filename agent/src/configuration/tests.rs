@@ -230,6 +230,16 @@ producing = { power_above = \"1.5kW\", dwell = \"5s\" }",
         "machine[1].state.off.dwell: is missing; write how long the power must stay, such as \"5s\"",
     );
     refused(
+        "producing = { power_above = \"1.5kW\", dwell = \"5s\" }",
+        "producing = { power_above = \"1.5kW\", release = \"1.6kW\", dwell = \"5s\" }",
+        "machine[1].state.producing.release: ends the state, so it must be at most power_above",
+    );
+    refused(
+        "idle      = { power_below = \"1.5kW\", dwell = \"5s\" }",
+        "idle      = { power_below = \"1.5kW\", release = \"1.4kW\", dwell = \"5s\" }",
+        "machine[1].state.idle.release: ends the state, so it must be at least power_below",
+    );
+    refused(
         "cutting = 'power > 4000'",
         "cuting = 'power > 4000'",
         "machine[0].flags.cuting: unknown flag; known here: cutting, dry_run, warmup, spindle [cutting]",
@@ -239,6 +249,16 @@ producing = { power_above = \"1.5kW\", dwell = \"5s\" }",
         "mode = { link = \"hall-a-meters\", unit = 9, register = \"discrete:5\" }\nfeed_hold = {",
         "machine[0].inputs.mode: is the name of a role; write it in [machine.points]",
     );
+}
+
+#[test]
+fn a_threshold_with_a_band_is_read_into_the_mapping() {
+    let band = changed(&[(
+        "producing = { power_above = \"1.5kW\", dwell = \"5s\" }",
+        "producing = { power_above = \"1.6kW\", release = \"1400W\", dwell = \"5s\" }",
+    )]);
+    let mapping = band.unwrap().machines.remove(1).mapping.text;
+    assert!(mapping.contains("rule producing power >= 1600 W until < 1400 W for 5000 ms\n"), "{mapping}");
 }
 
 #[test]

@@ -11,7 +11,7 @@
 //! class <A|B|C>
 //! point <name> <protocol> <link> <measure|-> <width|-> <address as JSON, keys sorted>
 //! rule <state> <expression>
-//! rule <state> power < <W> W for <ms> ms
+//! rule <state> power < <W> W [until >= <W> W] for <ms> ms
 //! flag <name> <expression>
 //! ```
 //! Points are sorted by name, rules stand in the order in which they are tried; every line ends in LF.
@@ -114,8 +114,13 @@ fn condition(condition: &Condition) -> String {
     match condition {
         Condition::Expression(e) => e.to_string(),
         Condition::Power(t) => {
-            let sign = if t.side == Side::Below { "<" } else { ">=" };
-            format!("power {sign} {} W for {} ms", t.watts, t.dwell_ms)
+            let (sign, opposite) = if t.side == Side::Below { ("<", ">=") } else { (">=", "<") };
+            // Without a band the text is that of before there were any.
+            let until = match t.release == t.watts {
+                true => String::new(),
+                false => format!(" until {opposite} {} W", t.release),
+            };
+            format!("power {sign} {} W{until} for {} ms", t.watts, t.dwell_ms)
         }
     }
 }
@@ -167,11 +172,7 @@ mod tests {
             },
             Rule {
                 leaf: Leaf::Off,
-                condition: Condition::Power(Threshold {
-                    side: Side::Below,
-                    watts: "50.0".parse().unwrap(),
-                    dwell_ms: 5000,
-                }),
+                condition: Condition::Power(Threshold::sharp(Side::Below, "50.0".parse().unwrap(), 5000)),
             },
         ];
         let flags = [Some(parse("execution == 1", &names).unwrap()), None, None, None];
@@ -211,6 +212,16 @@ mod tests {
              rule idle true\n\
              flag cutting execution == 1\n"
         );
+    }
+
+    #[test]
+    fn a_band_is_a_part_of_the_meaning() {
+        let [low, high] = [50i64, 80].map(observation::Decimal::from);
+        let text = |threshold| condition(&Condition::Power(threshold));
+        let off = Threshold { side: Side::Below, watts: low, release: high, dwell_ms: 5000 };
+        assert_eq!(text(off), "power < 50 W until >= 80 W for 5000 ms");
+        let on = Threshold { side: Side::Above, watts: high, release: low, dwell_ms: 5000 };
+        assert_eq!(text(on), "power >= 80 W until < 50 W for 5000 ms");
     }
 
     #[test]

@@ -31,10 +31,7 @@ fn expression(leaf: Leaf, text: &str) -> Rule {
 }
 
 fn power(leaf: Leaf, side: Side, watts: i64) -> Rule {
-    Rule {
-        leaf,
-        condition: Condition::Power(Threshold { side, watts: Decimal::from(watts), dwell_ms: 5000 }),
-    }
+    Rule { leaf, condition: Condition::Power(Threshold::sharp(side, Decimal::from(watts), 5000)) }
 }
 
 fn rules(list: Vec<Rule>) -> Rules {

@@ -93,7 +93,7 @@ pub(in crate::window) fn cnc() -> MachinePlan {
 /// A press without a controller, measured by its power meter; energy from power.
 pub(in crate::window) fn press() -> MachinePlan {
     let threshold =
-        |side, watts: i64| Condition::Power(Threshold { side, watts: Decimal::from(watts), dwell_ms: 5000 });
+        |side, watts: i64| Condition::Power(Threshold::sharp(side, Decimal::from(watts), 5000));
     let rules = vec![
         Rule { leaf: Leaf::Off, condition: threshold(Side::Below, 50) },
         Rule { leaf: Leaf::Idle, condition: threshold(Side::Below, 1500) },

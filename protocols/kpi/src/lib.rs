@@ -23,6 +23,8 @@ pub mod period;
 mod properties;
 pub mod rational;
 pub mod round;
+pub mod threshold;
+mod threshold_histogram;
 pub mod times;
 pub mod totals;
 pub mod window;
