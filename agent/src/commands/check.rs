@@ -51,6 +51,7 @@ fn summary(configuration: &Configuration) -> String {
             machine.points.len()
         );
         let _ = writeln!(out, "  映射哈希 · mapping sha256:{}", hex::encode(machine.mapping.hash));
+        out.push_str(&super::profiles::of_machine(machine));
     }
     let _ = writeln!(out, "配置哈希 · configuration sha256:{}", hex::encode(configuration.hash));
     out

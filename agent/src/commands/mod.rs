@@ -4,6 +4,7 @@ pub mod browse;
 pub mod check;
 pub mod init;
 pub mod probe;
+mod profiles;
 pub mod run;
 pub mod status;
 pub mod trust;
@@ -33,11 +34,18 @@ pub enum Command {
         #[arg(long, value_name = "FILE", default_value = "enrol.cbor")]
         out: PathBuf,
     },
-    /// 检查配置（不连网） / Check the configuration, without using the network
+    /// 检查配置（不连网）；列出设备类型 / Check the configuration, without using the network; list the profiles
+    #[command(group = clap::ArgGroup::new("what").required(true).args(["config", "profiles", "profile"]))]
     Check {
         /// 配置文件 / the configuration
         #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        config: Option<PathBuf>,
+        /// 列出可用的设备类型（profile） / list the device profiles there are
+        #[arg(long)]
+        profiles: bool,
+        /// 一个设备类型的测点和状态规则 / the points and state rules of one profile
+        #[arg(long, value_name = "NAME")]
+        profile: Option<String>,
     },
     /// 运行；SIGHUP 重新读取配置 / Run until SIGTERM or Ctrl-C; SIGHUP reads the configuration again
     Run {
@@ -106,7 +114,9 @@ impl Failure {
 pub fn execute(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Init { config, out } => init::init(&load(&config)?, &out),
-        Command::Check { config } => check::check(&config),
+        Command::Check { config: Some(config), .. } => check::check(&config),
+        Command::Check { profile: Some(name), .. } => profiles::one(&name),
+        Command::Check { .. } => Ok(profiles::all()),
         Command::Run { config } => run::run(load(&config)?, &config),
         Command::Probe(wanted) => probe::probe(&wanted),
         Command::Browse(wanted) => browse::browse(&wanted),

@@ -1,32 +1,39 @@
 //! `probe`: looks into a Modbus device before it is configured. Shows one live read in every type and order side
-//! by side, finds which units and which registers there are, and prints the line of configuration to paste.
+//! by side, finds which units and which registers there are, and prints the line of configuration to paste. Of a power
+//! meter it draws what the machine drew over a day, and proposes thresholds for its states.
 //!
 //! It only reads, one question at a time, with pauses, and no more than a bounded number of them. It is not the
 //! agent: nothing is recorded. While the agent runs, a serial port is its own and cannot be probed.
 
+mod drawn;
+mod journal;
+mod meter;
+mod power;
+mod proposed;
+mod readings;
 mod scan;
 mod show;
 
 use super::{Exit, Failure};
+use crate::configuration::one_link;
 use clap::Args;
-use config::{Document, Section};
 use observation::Decimal;
 use protocols::modbus::Settings;
 use protocols::modbus::address::Table;
 use protocols::modbus::inquiry::{Inquiry, Reply};
-use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
+use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What to look at.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("where").required(true).args(["link", "address"]))]
+#[command(group = clap::ArgGroup::new("where").required(true).args(["link", "address", "readings", "journal"]))]
 pub struct Probe {
     /// 配置文件中的链路（需 --config） / a link of the configuration, with --config
     #[arg(long, value_name = "ID", requires = "config")]
     link: Option<String>,
     /// 配置文件（其余部分可以未完成） / the configuration; the rest of it may be unfinished
-    #[arg(long, value_name = "FILE", requires = "link")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["address", "readings"])]
     config: Option<PathBuf>,
     /// 直接给地址 / or an address: `tcp://192.0.2.10:502`, `rtu+tcp://192.0.2.10:4001`, `serial:///dev/ttyUSB0`
     #[arg(long, value_name = "ADDRESS")]
@@ -58,10 +65,15 @@ pub struct Probe {
     /// 搜索寄存器 / look through registers, such as holding:0-199
     #[arg(long, value_name = "TABLE:FROM-TO", value_parser = registers)]
     registers: Option<(Table, u16, u16)>,
+    #[command(flatten)]
+    power: power::PowerArguments,
 }
 
 /// See the module.
 pub fn probe(wanted: &Probe) -> Result<Exit, Failure> {
+    if let Some(source) = power::Source::of(wanted) {
+        return power::calibrate(&wanted.power, source);
+    }
     let settings = settings(wanted)?;
     super::runtime()?.block_on(run(wanted, settings))
 }
@@ -132,7 +144,9 @@ fn environment(error: protocols::LinkError) -> Failure {
 /// The settings of the link, from the configuration or from the command line.
 fn settings(wanted: &Probe) -> Result<Settings, Failure> {
     let table = match (&wanted.link, &wanted.config) {
-        (Some(link), Some(config)) => configured(link, config)?,
+        (Some(link), Some(config)) => {
+            one_link(config, link, "modbus").map_err(|e| Failure::of(Exit::Use, e))?
+        }
         _ => given(wanted),
     };
     let mut errors = vec![];
@@ -140,35 +154,6 @@ fn settings(wanted: &Probe) -> Result<Settings, Failure> {
         let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
         Failure::of(Exit::Use, anyhow::anyhow!(all.join("\n")))
     })
-}
-
-/// A link's table as written. What else stands in the file may be wrong or missing: a device is probed before its
-/// points are written.
-fn configured(link: &str, file: &Path) -> Result<Value, Failure> {
-    let wrong = |message: String| Failure::of(Exit::Use, anyhow::anyhow!(message));
-    let document = Document::load(file).map_err(|e| Failure::of(Exit::Use, e))?;
-    let mut root = Section::of(&document);
-    let mut links = root.sections("link");
-    let text = |section: &mut Section<'_>, key| section.text(key).unwrap_or_default();
-    let ids: Vec<String> = links.iter_mut().map(|section| text(section, "id")).collect();
-    let Some(position) = ids.iter().position(|id| id == link) else {
-        let file = file.display();
-        return Err(wrong(format!(
-            "{file} 中没有链路 has no link {link:?}; 有 there are: {}",
-            ids.join(", ")
-        )));
-    };
-    let section = &mut links[position];
-    let protocol = text(section, "protocol");
-    if protocol != "modbus" {
-        return Err(wrong(format!(
-            "{link}: probe 只读 Modbus，此链路是 reads Modbus only, this link is {protocol}"
-        )));
-    }
-    let own = section.keys().filter(|(key, _)| !["id", "protocol"].contains(key));
-    let table: Map<String, Value> =
-        own.filter_map(|(key, _)| Some((key.to_owned(), section.any(key)?.to_json()))).collect();
-    Ok(Value::Object(table))
 }
 
 fn given(wanted: &Probe) -> Value {

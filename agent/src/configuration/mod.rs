@@ -24,7 +24,7 @@ pub use profile::{
     Confidence, Header as ProfileHeader, Profile, ProfilePoint, ProfileUse, names as profile_names,
     unknown as unknown_profile,
 };
-pub use quantity::{Dimension, Measure};
+pub use quantity::{Dimension, Measure, power_unit};
 
 use config::{ConfigErrors, Document, Problem};
 use evidence::Hash;

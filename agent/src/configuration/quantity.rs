@@ -54,6 +54,11 @@ pub(super) fn measure(text: &str) -> Option<Measure> {
     Some(Measure { text, dimension, factor: Factor { times, over: if joules { 3600 } else { 1 } } })
 }
 
+/// A unit of power, into W.
+pub fn power_unit(text: &str) -> Option<Measure> {
+    measure(text).filter(|measure| measure.dimension == Dimension::Power)
+}
+
 /// A power such as `1.5kW`, in W.
 pub(super) fn watts(text: &str) -> Result<Decimal, String> {
     let wrong = || format!("{text:?} is not a power; write a number with W, kW or MW, such as \"1.5kW\"");

@@ -37,6 +37,7 @@ pub use core::CoreError;
 pub use project::{Project, ProjectError};
 pub use reload::Reloaded;
 pub use seal::SealError;
+pub(crate) use start::SPOOL_FILE;
 pub use start::{AgentOptions, RunError, run};
 pub use stream::StreamError;
 
