@@ -49,7 +49,7 @@ pub struct Scope<'a> {
 
 /// Every figure over the machines, in the order of the definitions.
 pub fn kpis(scope: Scope<'_>, machines: &[Subject<'_>]) -> Vec<Kpi> {
-    crate::definition::ALL.iter().map(|d| kpi(scope, machines, d)).collect()
+    crate::definition::all().map(|d| kpi(scope, machines, d)).collect()
 }
 
 fn kpi(scope: Scope<'_>, machines: &[Subject<'_>], definition: &Definition) -> Kpi {
@@ -67,6 +67,7 @@ fn kpi(scope: Scope<'_>, machines: &[Subject<'_>], definition: &Definition) -> K
         KpiId::Energy => boundary.energy(scope, &mut kpi),
         KpiId::EnergyPerPart => boundary.energy_per_part(scope, &mut kpi),
         KpiId::ConnectionRate | KpiId::ConnectionRateAll => boundary.connection(scope, &mut kpi),
+        _ => {}
     }
     kpi
 }

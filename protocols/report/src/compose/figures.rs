@@ -73,11 +73,7 @@ fn undefined(lang: Lang, reason: Undefined) -> &'static str {
 }
 
 fn unit(c: Context<'_>, unit: Unit) -> &'static str {
-    match unit {
-        Unit::Ratio => "%",
-        Unit::KilowattHours => "kWh",
-        Unit::KilowattHoursPerPart => c.lang.t("kWh/件", "kWh/pc"),
-    }
+    c.lang.t(unit.zh(), unit.en())
 }
 
 /// The value as printed, without its unit; empty when there is none.
@@ -103,23 +99,17 @@ fn digits(kpi: &Kpi) -> u32 {
         Unit::KilowattHours | Unit::KilowattHoursPerPart if most.is_zero() => 0,
         Unit::KilowattHours | Unit::KilowattHoursPerPart if *most < Rational::integer(1) => 6,
         Unit::KilowattHours | Unit::KilowattHoursPerPart if *most < Rational::integer(100) => 3,
-        Unit::Ratio | Unit::KilowattHours | Unit::KilowattHoursPerPart => 2,
+        Unit::Ratio
+        | Unit::KilowattHours
+        | Unit::KilowattHoursPerPart
+        | Unit::PartsPerHour
+        | Unit::Hours => 2,
     }
 }
 
 /// The formula; in Chinese it is said in words beside the symbols of ISO 22400-2.
 fn formula(c: Context<'_>, kpi: &Kpi) -> String {
-    let zh = match kpi.id {
-        KpiId::PowerOnRate => "已知且非关机的时间 ÷ 日历时间",
-        KpiId::Availability => "实际加工 APT ÷ 负荷时间 PBT",
-        KpiId::Utilization => "实际加工 APT ÷ 实际忙碌 AUBT",
-        KpiId::Technical => "实际加工 APT ÷（APT + 实际延误 ADET）",
-        KpiId::Energy => "电能表读数之差的总和",
-        KpiId::EnergyPerPart => "电量 E ÷ 合格件数 GQ；有设备不计合格件数时 ÷ 件数 PQ",
-        KpiId::ConnectionRate => "逐日（已联网台数 ÷ 数字化设备台数）的平均",
-        KpiId::ConnectionRateAll => "逐日（已联网台数 ÷ 全部设备台数）的平均",
-    };
-    c.t(zh, kpi.formula).to_owned()
+    c.t(kpi.id.definition().formula_zh, kpi.formula).to_owned()
 }
 
 /// A symbol that is an English word, in the report's language.
