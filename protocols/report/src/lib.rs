@@ -6,6 +6,7 @@
 pub mod appendix;
 pub mod chart;
 mod compose;
+pub mod figure;
 pub mod html;
 pub mod lang;
 pub mod model;

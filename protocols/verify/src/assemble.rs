@@ -8,7 +8,8 @@ use kpi::{Cuts, MachineKind, Period, Scope, Subject, Times, kpis};
 use crate::bundle::Walked;
 use crate::code::{DefectCode, Spoils};
 use crate::defects::Defects;
-use crate::plausible::Thresholds;
+use crate::ledger::Ledger;
+use crate::plausible::{Thresholds, Watch};
 use crate::presence::Tracked;
 use crate::project::{Behind, Project};
 use crate::report::{
@@ -20,8 +21,8 @@ use crate::timeline::Timeline;
 use crate::trust::Trust;
 use crate::verified::Verified;
 
-/// Makes the report.
-pub(crate) fn assemble(walked: Walked, trust: &Trust) -> Report {
+/// Makes the report, and hands on the totals of an authentic bundle for further questions.
+pub(crate) fn assemble(walked: Walked, trust: &Trust) -> (Report, Option<Ledger>) {
     let Walked { mut defects, attest, checkpoint, folder, project, kinds, entries, whole, .. } = walked;
     let log = checkpoint.map(|(c, note)| LogSummary {
         folder,
@@ -34,7 +35,8 @@ pub(crate) fn assemble(walked: Walked, trust: &Trust) -> Report {
     let mut report = blank(trust, log, entries);
     report.time.grade = attest.grade();
     report.time.newest = attest.newest();
-    if let Some(project) = project {
+    let mut project = project;
+    if let Some(project) = &mut project {
         fill(&mut report, project, whole, trust, &mut defects);
     }
     if defects.spoil(Spoils::Authentic) || !whole {
@@ -45,7 +47,9 @@ pub(crate) fn assemble(walked: Walked, trust: &Trust) -> Report {
         report.complete.verdict = CompleteAnswer::No;
     }
     report.defects = defects.finish();
-    report
+    let extent = report.complete.period.filter(|_| report.figures.is_some());
+    let ledger = project.zip(extent).map(|(project, extent)| Ledger::new(project, extent));
+    (report, ledger)
 }
 
 fn blank(trust: &Trust, log: Option<LogSummary>, entries: u64) -> Report {
@@ -86,9 +90,9 @@ fn blank(trust: &Trust, log: Option<LogSummary>, entries: u64) -> Report {
     }
 }
 
-fn fill(report: &mut Report, mut project: Project, whole: bool, trust: &Trust, defects: &mut Defects) {
+fn fill(report: &mut Report, project: &mut Project, whole: bool, trust: &Trust, defects: &mut Defects) {
     report.demonstration = project.genesis.demo;
-    report.project = Some(summary(&project));
+    report.project = Some(summary(project));
     report.keys = project.ring.report();
     report.plans = std::mem::take(&mut project.plans);
     report.time.max_lag_s = project.limits.max_lag_s;
@@ -96,11 +100,11 @@ fn fill(report: &mut Report, mut project: Project, whole: bool, trust: &Trust, d
     report.time.late_windows = project.lags.late;
     report.time.unattested_windows = project.lags.unattested;
     report.time.statements_with_lower_bound = project.lags.lower_bounds;
-    let period = trust.period.or_else(|| extent(&project));
+    let period = trust.period.or_else(|| extent(project));
     report.complete.period = period;
     let Some(period) = period else {
         // No window at all: every agent is missing.
-        missing_agents(&project, defects);
+        missing_agents(project, defects);
         report.complete.verdict = CompleteAnswer::No;
         return;
     };
@@ -108,13 +112,13 @@ fn fill(report: &mut Report, mut project: Project, whole: bool, trust: &Trust, d
         // What attests earlier statements does not attest these: a cosignature can be taken off the last checkpoint.
         report.time.grade = TimeGrade::None;
     }
-    complete(report, &mut project, period, trust.period.is_some(), defects);
+    complete(report, project, period, trust.period.is_some(), defects);
     if !whole {
         report.complete.verdict = CompleteAnswer::Undecided;
     }
-    report.figures = Some(Verified::new(figures(&mut project, period)));
-    let ids = ids(&project);
-    report.plausible = project.watch.finish(&ids);
+    report.figures = Some(Verified::new(figures(project, period)));
+    let ids = ids(project);
+    report.plausible = std::mem::replace(&mut project.watch, Watch::new(std::iter::empty())).finish(&ids);
 }
 
 fn ids(project: &Project) -> Vec<String> {
@@ -213,7 +217,7 @@ fn figures(project: &mut Project, main: Period) -> Figures {
         let period = behind.period.unwrap_or(main);
         // A named period that the evidence does not reach says nothing.
         if main.overlap(period).is_some() {
-            tables.extend(table(project, behind, period));
+            tables.extend(tables_of(project, behind, period));
         }
     }
     let ids = ids(project);
@@ -222,7 +226,26 @@ fn figures(project: &mut Project, main: Period) -> Figures {
     Figures { tables, timeline }
 }
 
-fn table(project: &Project, behind: &Behind, period: Period) -> Vec<KpiTable> {
+/// The project's table, then every machine's.
+fn tables_of(project: &Project, behind: &Behind, period: Period) -> Vec<KpiTable> {
+    let statements = hex::encode(behind.hash);
+    let named = |machine: Option<&str>| KpiTable {
+        name: behind.name.clone(),
+        machine: machine.map(str::to_owned),
+        ..table(project, period, &statements, &|id| machine.is_none_or(|one| one == id))
+    };
+    let mut tables = vec![named(None)];
+    tables.extend(project.roster.machines().iter().map(|own| named(Some(&own.entry.id))));
+    tables
+}
+
+/// The figures of the machines that `inside` lets in, together.
+pub(crate) fn table(
+    project: &Project,
+    period: Period,
+    statements: &str,
+    inside: &dyn Fn(&str) -> bool,
+) -> KpiTable {
     let mappings: Vec<String> =
         project.roster.machines().iter().map(|own| mapping(project, own, period)).collect();
     let subjects: Vec<Subject<'_>> = project
@@ -237,27 +260,25 @@ fn table(project: &Project, behind: &Behind, period: Period) -> Vec<KpiTable> {
             digital: own.entry.flags.digital,
             class: own.class,
             mapping,
+            calendar: &state.calendar,
         })
+        .filter(|subject| inside(subject.id))
         .collect();
-    let statements = hex::encode(behind.hash);
-    let (cuts, calendar): (&Cuts, _) = (&project.cuts, &project.calendar);
-    let scope = Scope { period, cuts, calendar, statements: Some(&statements) };
-    let one = |machine: Option<&str>, subjects: &[Subject<'_>]| {
-        let mut times = Times::default();
-        for subject in subjects.iter().filter(|s| s.totals.kind() == MachineKind::Machine) {
-            times += subject.totals.times(cuts, calendar, period);
-        }
-        KpiTable {
-            name: behind.name.clone(),
-            period,
-            machine: machine.map(str::to_owned),
-            times,
-            kpis: kpis(scope, subjects),
-        }
-    };
-    let mut tables = vec![one(None, &subjects)];
-    tables.extend(subjects.iter().map(|s| one(Some(s.id), std::slice::from_ref(s))));
-    tables
+    let cuts: &Cuts = &project.cuts;
+    let scope = Scope { period, cuts, statements: Some(statements) };
+    let mut times = Times::default();
+    for subject in subjects.iter().filter(|s| s.totals.kind() == MachineKind::Machine) {
+        times += subject.totals.times(cuts, subject.calendar, period);
+    }
+    KpiTable { name: String::new(), period, machine: None, times, kpis: kpis(scope, &subjects) }
+}
+
+/// Names of the calendars of all machines, without repeats.
+fn calendars(project: &Project) -> String {
+    let mut versions: Vec<String> = project.machines.iter().map(|m| m.calendar.version()).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    versions.join(", ")
 }
 
 fn summary(project: &Project) -> ProjectSummary {
@@ -274,7 +295,7 @@ fn summary(project: &Project) -> ProjectSummary {
         periods: periods
             .map(|p| NamedPeriod { name: p.name.clone(), period: Period { from: p.from, to: p.to } })
             .collect(),
-        calendar: project.calendar.version().to_owned(),
+        calendar: calendars(project),
         definitions: genesis.definitions.iter().map(|d| (d.id.clone(), hex::encode(d.hash))).collect(),
     }
 }

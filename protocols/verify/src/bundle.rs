@@ -21,6 +21,7 @@ use crate::checked::{AHEAD, Checked, Outcome};
 use crate::code::DefectCode;
 use crate::defects::Defects;
 use crate::error::VerifyError;
+use crate::ledger::{Asking, Ledger};
 use crate::project::{Cutoff, Project};
 use crate::report::{Defect, Report};
 use crate::roster::contradictions;
@@ -60,13 +61,35 @@ pub fn verify_bundle_on<R: Read + Seek>(
     trust: &Trust,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verified<Report>, VerifyError> {
+    let walked = walk(threads, bundle, trust, None, progress)?;
+    Ok(Verified::new(assemble(walked, trust).0))
+}
+
+/// [`verify_bundle`], keeping the totals for further questions. There are none unless the bundle is authentic.
+pub fn verify_bundle_asking<R: Read + Seek>(
+    bundle: R,
+    trust: &Trust,
+    asking: &Asking,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Verified<Report>, Option<Verified<Ledger>>), VerifyError> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (report, ledger) = assemble(walk(threads, bundle, trust, Some(asking), progress)?, trust);
+    Ok((Verified::new(report), ledger.map(Verified::new)))
+}
+
+fn walk<R: Read + Seek>(
+    threads: usize,
+    mut bundle: R,
+    trust: &Trust,
+    asking: Option<&Asking>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Walked, VerifyError> {
     let mut cutoffs = BTreeSet::new();
-    let mut bundle = bundle;
     loop {
-        let walked = Walk::new(threads, trust, &cutoffs).bundle(&mut bundle, progress)?;
+        let walked = Walk::new(threads, trust, asking, &cutoffs).bundle(&mut bundle, progress)?;
         // The registrar disowned statements that this walk had counted: walk again, knowing it.
         if walked.cutoffs.is_subset(&cutoffs) {
-            return Ok(Verified::new(assemble(walked, trust)));
+            return Ok(walked);
         }
         cutoffs.extend(walked.cutoffs);
     }
@@ -90,6 +113,7 @@ pub(crate) struct Walked {
 struct Walk<'t> {
     threads: usize,
     trust: &'t Trust,
+    asking: Option<&'t Asking>,
     known_cutoffs: &'t BTreeSet<Cutoff>,
     tree: Tree,
     keys: Arc<BTreeMap<Kid, PublicKey>>,
@@ -105,7 +129,12 @@ struct Ahead<'scope> {
 }
 
 impl<'t> Walk<'t> {
-    fn new(threads: usize, trust: &'t Trust, known_cutoffs: &'t BTreeSet<Cutoff>) -> Self {
+    fn new(
+        threads: usize,
+        trust: &'t Trust,
+        asking: Option<&'t Asking>,
+        known_cutoffs: &'t BTreeSet<Cutoff>,
+    ) -> Self {
         let out = Walked {
             defects: Defects::within(trust.period),
             attest: Attest::default(),
@@ -120,6 +149,7 @@ impl<'t> Walk<'t> {
         Self {
             threads: threads.max(1),
             trust,
+            asking,
             known_cutoffs,
             tree: Tree::default(),
             keys: Arc::default(),
@@ -512,8 +542,13 @@ impl<'t> Walk<'t> {
             return Ok(());
         }
         let known = self.known_cutoffs.clone();
-        // The genesis' own periods were checked with it, so that what is refused here is the trust file's.
-        self.out.project = Some(Project::new(genesis.clone(), header, leaf, self.trust, known)?);
+        // The genesis' own periods were checked with it, so that what is refused here is the trust file's or
+        // what else was asked.
+        let project = Project::new(genesis.clone(), header, leaf, self.trust, known)?;
+        self.out.project = Some(match self.asking {
+            Some(asking) => project.asked(asking)?,
+            None => project,
+        });
         Ok(())
     }
 }

@@ -16,6 +16,9 @@ pub enum VerifyError {
     /// The trust file asks for a period that this project cannot answer.
     #[error("`period` of the trust file: {0}")]
     Period(#[from] kpi::period::CutError),
+    /// A period that was asked for beside the trust file's cannot be answered.
+    #[error("the period asked for: {0}")]
+    Asked(#[from] crate::ledger::AskError),
     /// The bundle is of a kind that this version does not verify.
     #[error("the bundle is {kind}, which this version does not verify; export a full bundle")]
     Kind {

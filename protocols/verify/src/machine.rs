@@ -13,6 +13,8 @@ use crate::timeline::Gatherer;
 pub(crate) struct MachineState {
     pub(crate) totals: MachineTotals,
     pub(crate) tracker: Tracker,
+    /// What was planned for it.
+    pub(crate) calendar: Calendar,
     /// The roster gives it an independent power point.
     has_power: bool,
 }
@@ -20,7 +22,6 @@ pub(crate) struct MachineState {
 /// What all machines share.
 pub(crate) struct Shared<'a> {
     pub(crate) cuts: &'a Cuts,
-    pub(crate) calendar: &'a Calendar,
     pub(crate) timeline: &'a mut Gatherer,
     pub(crate) watch: &'a mut Watch,
     /// The period asked for; the timeline shows nothing outside it.
@@ -48,7 +49,12 @@ pub(crate) struct Given<'a> {
 impl MachineState {
     pub(crate) fn new(own: &Rostered, asked: Option<Period>) -> Self {
         let has_power = own.entry.columns.contains(&column::POWER_MEAN);
-        Self { totals: roster::totals(&own.entry), tracker: Tracker::new(asked), has_power }
+        Self {
+            totals: roster::totals(&own.entry),
+            tracker: Tracker::new(asked),
+            calendar: Calendar::Always,
+            has_power,
+        }
     }
 
     /// Adds a window. The time that was already added, if it does not follow.
@@ -63,7 +69,7 @@ impl MachineState {
         let standing = Standing { counted, opening: given.opening };
         let booked = self
             .totals
-            .window(shared.cuts, shared.calendar, given.t, given.window, given.breaks, standing)
+            .window(shared.cuts, &self.calendar, given.t, given.window, given.breaks, standing)
             .map_err(|e| e.reach)?;
         self.tracker.tile(over, given.how);
         if shared.shows(over) {

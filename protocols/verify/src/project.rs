@@ -17,7 +17,7 @@ use kpi::chain::CounterBreak;
 use kpi::leaf::LEAVES;
 use kpi::period::LONGEST_PERIOD_S;
 use kpi::totals::Hole;
-use kpi::{Calendar, Cuts, MachineKind, MachineWindow, Period};
+use kpi::{Cuts, MachineKind, MachineWindow, Period};
 
 use crate::approval::Approvals;
 use crate::attest::Attest;
@@ -26,6 +26,7 @@ use crate::code::DefectCode;
 use crate::defects::Defects;
 use crate::finding::FindingCode;
 use crate::keys::KeyRing;
+use crate::ledger::{AskError, Asking, Counted};
 use crate::machine::{Given, MachineState, Shared};
 use crate::plausible::{ClockReading, Found, Watch};
 use crate::presence::How;
@@ -87,7 +88,6 @@ pub(crate) struct Project {
     pub(crate) ring: KeyRing,
     pub(crate) approvals: Approvals,
     pub(crate) cuts: Cuts,
-    pub(crate) calendar: Calendar,
     pub(crate) machines: Vec<MachineState>,
     pub(crate) timeline: Gatherer,
     pub(crate) watch: Watch,
@@ -96,6 +96,8 @@ pub(crate) struct Project {
     pub(crate) plans: Vec<PlanReport>,
     pub(crate) limits: Limits,
     pub(crate) asked: Option<Period>,
+    pub(crate) counted: Counted,
+    keeps_counted: bool,
     streams: BTreeMap<Kid, Stream>,
     cutoffs: BTreeSet<Cutoff>,
     disowned: Option<Cutoff>,
@@ -136,7 +138,7 @@ impl Project {
         cutoffs: BTreeSet<Cutoff>,
     ) -> Result<Self, kpi::period::CutError> {
         let asked = trust.period;
-        let cuts = cuts(&genesis, asked)?;
+        let cuts = cuts(&genesis, asked.as_slice())?;
         let roster = Roster::new(&genesis);
         let machines = roster.machines().iter().map(|m| MachineState::new(m, asked)).collect::<Vec<_>>();
         let rated = roster.machines().iter().map(|m| m.entry.rated_w);
@@ -154,7 +156,6 @@ impl Project {
             approvals: Approvals::new(genesis.definitions.clone(), &roster),
             timeline: Gatherer::new(cuts.step_s(), machines.len()),
             behind: behind(&genesis, asked),
-            calendar: Calendar::Always,
             lags: Lags::default(),
             plans: Vec::new(),
             ring,
@@ -164,11 +165,22 @@ impl Project {
             watch,
             limits,
             asked,
+            counted: Counted::default(),
+            keeps_counted: false,
             streams,
             cutoffs,
             disowned: None,
             genesis,
         })
+    }
+
+    /// The same, ready to answer for further periods. Asked before the first entry behind the genesis.
+    pub(crate) fn asked(mut self, asking: &Asking) -> Result<Self, AskError> {
+        let mut periods = asking.periods.clone();
+        periods.extend(self.asked);
+        self.cuts = cuts(&self.genesis, &periods).map_err(AskError)?;
+        self.keeps_counted = true;
+        Ok(self)
     }
 
     /// The next entry behind the genesis. A cutoff is given back when the entry disowns statements that were
@@ -421,6 +433,9 @@ impl Project {
         let unit_mwh = if rows.energy_unit_mwh == 0 { unit_mwh } else { rows.energy_unit_mwh };
         let breaks = self.breaks(at, batch, unit_mwh, defects);
         let hows = self.judge(at, batch, approved, attest, defects);
+        if self.keeps_counted && hows.contains(&How::Present) {
+            self.counted.push(over, at.leaf);
+        }
         for behind in &mut self.behind {
             let inside = behind.period.is_none_or(|period| period.overlap(over).is_some());
             if inside && hows.contains(&How::Present) {
@@ -646,7 +661,6 @@ impl Project {
     fn parts(&mut self, place: usize) -> (&mut MachineState, Shared<'_>) {
         let shared = Shared {
             cuts: &self.cuts,
-            calendar: &self.calendar,
             timeline: &mut self.timeline,
             watch: &mut self.watch,
             asked: self.asked,

@@ -149,7 +149,7 @@ pub(crate) fn contradictions(genesis: &Genesis, signer: Option<&Header>) -> Vec<
     if genesis.windows_per_statement == 0 {
         wrong("a statement of no windows".into());
     }
-    if let Err(e) = cuts(genesis, None) {
+    if let Err(e) = cuts(genesis, &[]) {
         wrong(e.to_string());
     }
     // Decoding has compared every definition's text with its hash, unless the hash stands alone.
@@ -162,11 +162,11 @@ pub(crate) fn contradictions(genesis: &Genesis, signer: Option<&Header>) -> Vec<
     found
 }
 
-/// Where time is cut: at midnights, at the genesis' periods and at the period asked for.
-pub(crate) fn cuts(genesis: &Genesis, asked: Option<Period>) -> Result<Cuts, kpi::period::CutError> {
+/// Where time is cut: at midnights, at the genesis' periods and at the periods asked for.
+pub(crate) fn cuts(genesis: &Genesis, asked: &[Period]) -> Result<Cuts, kpi::period::CutError> {
     let mut periods: Vec<Period> =
         genesis.periods.iter().map(|p| Period { from: p.from, to: p.to }).collect();
-    periods.extend(asked);
+    periods.extend_from_slice(asked);
     Cuts::new(genesis.step_s, genesis.utc_offset_min, &periods)
 }
 

@@ -1,6 +1,6 @@
 //! The labelled facts: which bundle this is, what is known about time, by which methods figures were made.
 
-use super::{Context, figures};
+use super::Context;
 use crate::model::Fact;
 use crate::{Lang, moment, number};
 use kpi::EvidenceClass;
@@ -141,7 +141,7 @@ pub(crate) fn method(c: Context<'_>) -> Vec<Fact> {
     if let Some(p) = &c.report.project {
         facts.push(Fact::new(c.t("窗口长度", "Window"), c.length(u64::from(p.step_s) * 1000)));
         facts.push(Fact::new(c.t("时区", "Zone"), moment::zone(p.utc_offset_min)));
-        facts.push(Fact::new(c.t("日历", "Calendar"), figures::calendar(c, &p.calendar)));
+        facts.push(Fact::new(c.t("日历", "Calendar"), crate::figure::calendar(c.lang, &p.calendar)));
         let kept = format!("{} {}", p.raw_retention_days, c.t("天", "days"));
         facts.push(Fact::new(c.t("原始数据保留", "Raw data kept"), kept));
         for (id, hash) in &p.definitions {
@@ -166,7 +166,7 @@ pub(crate) fn method(c: Context<'_>) -> Vec<Fact> {
         ),
     ));
     for class in [EvidenceClass::A, EvidenceClass::B, EvidenceClass::C, EvidenceClass::D] {
-        facts.push(Fact::new(c.t("证据等级", "Evidence class"), figures::class(c.lang, class)));
+        facts.push(Fact::new(c.t("证据等级", "Evidence class"), crate::figure::class(c.lang, class)));
     }
     facts
 }

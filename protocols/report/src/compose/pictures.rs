@@ -4,10 +4,10 @@ use kpi::Leaf;
 use verify::report::Figures;
 use verify::timeline::{EnergyCell, TimelineCell, TimelineRow};
 
-use super::{Context, figures};
+use super::Context;
 use crate::chart::{Fill, Frame, energy, timeline};
 use crate::model::{Document, LegendEntry, Table, TableRow};
-use crate::{Lang, moment, number};
+use crate::{Lang, figure, moment, number};
 use kpi::{KpiId, Rational, round::Rounding};
 
 /// The order of the legend and of the table's columns: working states first, having no data last.
@@ -155,7 +155,7 @@ fn energy_row(c: Context<'_>, figures: &Figures, row: &TimelineRow) -> energy::R
     let total = table.and_then(|t| t.kpis.iter().find(|k| k.id == KpiId::Energy));
     energy::Row {
         name: name(c, &row.machine),
-        remark: total.map_or_else(String::new, |k| format!("{} kWh", figures::value(c, k))),
+        remark: total.map_or_else(String::new, |k| format!("{} kWh", figure::value(c.lang, k))),
         cells: row
             .cells
             .iter()

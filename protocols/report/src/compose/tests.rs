@@ -165,13 +165,14 @@ fn timeline() -> Timeline {
 pub(super) fn figures() -> Figures {
     let cuts = Cuts::new(60, 480, &[HOUR]).unwrap();
     let totals = totals(&cuts);
-    let scope = Scope { period: HOUR, cuts: &cuts, calendar: &Calendar::Always, statements: None };
+    let scope = Scope { period: HOUR, cuts: &cuts, statements: None };
     let subject = |id| Subject {
         id,
         totals: &totals,
         digital: true,
         class: EvidenceClass::B,
         mapping: "00112233445566778899aabbccddeeff",
+        calendar: &Calendar::Always,
     };
     let subjects: Vec<Subject<'_>> = NAMES.iter().map(|(id, _)| subject(*id)).collect();
     let table = |machine: Option<&str>, subjects: &[Subject<'_>]| KpiTable {
