@@ -1,0 +1,110 @@
+//! The totals behind a report, kept when somebody asks for figures that no report has: other periods, some of
+//! the machines, days. The figures come out of the same call as the report's, so the two can never disagree.
+//!
+//! Like figures, a ledger exists only of an authentic bundle.
+
+use evidence::Hash;
+use evidence::hash::sha256;
+use kpi::{Calendar, Cuts, EvidenceClass, MachineKind, Period};
+
+use crate::assemble::table;
+use crate::project::Project;
+use crate::report::KpiTable;
+
+/// What is asked beyond the report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asking {
+    /// Periods whose boundaries must be cuts. Local midnights always are.
+    pub periods: Vec<Period>,
+}
+
+/// A period that was asked for beside the trust file's and that this project cannot answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct AskError(pub kpi::period::CutError);
+
+/// The statements with a counted window: the time they speak of and their leaf hashes, in order of the log.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counted(Vec<(Period, Hash)>);
+
+impl Counted {
+    pub(crate) fn push(&mut self, over: Period, leaf: Hash) {
+        self.0.push((over, leaf));
+    }
+
+    /// Hash of the statements behind the figures of a period, as [`kpi::Kpi::statements`] defines it.
+    fn hash(&self, period: Period) -> Hash {
+        let inside = self.0.iter().filter(|(over, _)| over.overlap(period).is_some());
+        inside.fold([0; 32], |hash, (_, leaf)| sha256(&[hash, *leaf].concat()))
+    }
+}
+
+/// Totals of every machine of an authentic bundle.
+pub struct Ledger {
+    project: Project,
+    extent: Period,
+}
+
+/// What a ledger knows of a machine besides its totals.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerMachine<'a> {
+    /// Machine id.
+    pub id: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its line.
+    pub line: &'a str,
+    /// What it tells of itself.
+    pub kind: MachineKind,
+    /// How directly its state is measured.
+    pub class: EvidenceClass,
+}
+
+impl Ledger {
+    pub(crate) fn new(project: Project, extent: Period) -> Self {
+        Self { project, extent }
+    }
+
+    /// Every machine of the roster, in its order.
+    pub fn machines(&self) -> impl Iterator<Item = LedgerMachine<'_>> {
+        self.project.roster.machines().iter().map(|own| LedgerMachine {
+            id: &own.entry.id,
+            name: &own.entry.name,
+            line: &own.entry.line,
+            kind: own.kind,
+            class: own.class,
+        })
+    }
+
+    /// The period of the report: the trust file's, else from the first to the last signed second.
+    pub fn extent(&self) -> Period {
+        self.extent
+    }
+
+    /// Where time is cut.
+    pub fn cuts(&self) -> &Cuts {
+        &self.project.cuts
+    }
+
+    /// The calendar in force.
+    pub fn calendar(&self) -> &Calendar {
+        &self.project.calendar
+    }
+
+    /// Offset of local time, minutes east of UTC.
+    pub fn utc_offset_min(&self) -> i32 {
+        self.project.genesis.utc_offset_min
+    }
+
+    /// The figures of the machines that `inside` lets in, together, over a period made of whole cells.
+    pub fn table(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> KpiTable {
+        let statements = hex::encode(self.project.counted.hash(period));
+        table(&self.project, period, &statements, inside)
+    }
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("extent", &self.extent).finish_non_exhaustive()
+    }
+}
