@@ -80,9 +80,10 @@ pub(crate) fn compute(
             digital: machine.flags.digital,
             class: evidence_class(machine),
             mapping: mappings.get(&machine.index).map_or("", String::as_str),
+            calendar: &walk.calendar,
         })
         .collect();
-    let scope = Scope { period, cuts: &walk.cuts, calendar: &walk.calendar, statements: None };
+    let scope = Scope { period, cuts: &walk.cuts, statements: None };
     out.kpis = kpi::kpis(scope, &subjects);
     out.period = Some(period);
     Ok(out)

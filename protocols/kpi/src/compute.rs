@@ -32,6 +32,8 @@ pub struct Subject<'a> {
     pub class: EvidenceClass,
     /// Hash of its state mapping, hex.
     pub mapping: &'a str,
+    /// The calendar its totals were made with.
+    pub calendar: &'a Calendar,
 }
 
 /// What figures are computed over.
@@ -41,8 +43,6 @@ pub struct Scope<'a> {
     pub period: Period,
     /// The cuts the totals were made with.
     pub cuts: &'a Cuts,
-    /// The calendar the totals were made with.
-    pub calendar: &'a Calendar,
     /// Hash of the statements behind the figures, hex; see [`Kpi::statements`].
     pub statements: Option<&'a str>,
 }
@@ -111,17 +111,25 @@ impl<'a> Boundary<'a> {
             coverage: Rational::zero(),
             class: self.inside.iter().map(|m| m.class).max().unwrap_or(EvidenceClass::D),
             provisional: false,
-            calendar: scope.calendar.version().to_owned(),
+            calendar: self.calendars(scope.period),
             mappings,
             statements: scope.statements.map(str::to_owned),
             method: crate::METHOD_VERSION,
         }
     }
 
+    /// Calendars of its machines and their versions in force in a period.
+    fn calendars(&self, period: Period) -> String {
+        let mut versions: Vec<String> = self.inside.iter().map(|m| m.calendar.version_in(period)).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        versions.join(", ")
+    }
+
     fn times(&self, scope: Scope<'_>) -> Times {
         let mut times = Times::default();
         for machine in &self.inside {
-            times += machine.totals.times(scope.cuts, scope.calendar, scope.period);
+            times += machine.totals.times(scope.cuts, machine.calendar, scope.period);
         }
         times
     }
@@ -197,7 +205,7 @@ impl<'a> Boundary<'a> {
     fn connection(&self, scope: Scope<'_>, kpi: &mut Kpi) {
         let (mut lower, mut upper, mut days, mut signed_ms) = (0, 0, 0, 0u64);
         for machine in &self.inside {
-            let one = connect::days(machine.totals, scope.cuts, scope.calendar, scope.period);
+            let one = connect::days(machine.totals, scope.cuts, machine.calendar, scope.period);
             // A machine that the roster calls not digital stands in the denominator of all machines only, and one
             // that nothing measures is not connected.
             if machine.digital && machine.totals.kind() != MachineKind::Listed {

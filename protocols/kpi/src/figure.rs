@@ -69,6 +69,8 @@ pub enum Undefined {
     NoOutput,
     /// No machine belongs to the boundary.
     NoMachines,
+    /// The calendar has no data for some day of the period.
+    NoCalendar,
 }
 
 impl Undefined {
@@ -79,6 +81,7 @@ impl Undefined {
             Self::NoTime => "分母时间为零",
             Self::NoOutput => "产量为零",
             Self::NoMachines => "范围内没有设备",
+            Self::NoCalendar => "生产日历缺少期间内某日的数据（如该年度法定节假日安排）",
         }
     }
 
@@ -89,6 +92,7 @@ impl Undefined {
             Self::NoTime => "the denominator is no time at all",
             Self::NoOutput => "nothing was produced",
             Self::NoMachines => "no machine belongs to the boundary",
+            Self::NoCalendar => "the calendar has no data for a day of the period, such as its year's statutory holidays",
         }
     }
 }

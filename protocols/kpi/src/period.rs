@@ -46,11 +46,49 @@ impl Period {
     }
 }
 
+/// The window grid and the fixed offset of local time. Windows start at multiples of the step in UTC, and every
+/// local midnight is the start of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    step_s: i64,
+    offset_s: i64,
+}
+
+impl Grid {
+    /// A grid of windows of `step_s` seconds, at an offset in minutes east of UTC (480 for +08:00).
+    pub fn new(step_s: u32, offset_min: i32) -> Result<Self, CutError> {
+        if step_s == 0 || 3600 % step_s != 0 {
+            return Err(CutError::Step(step_s));
+        }
+        let grid = Self { step_s: i64::from(step_s), offset_s: i64::from(offset_min) * 60 };
+        if grid.on(grid.offset_s) { Ok(grid) } else { Err(CutError::Offset { offset_min, step_s }) }
+    }
+
+    /// Window length, s.
+    pub const fn step_s(self) -> i64 {
+        self.step_s
+    }
+
+    /// Offset of local time, s east of UTC.
+    pub const fn offset_s(self) -> i64 {
+        self.offset_s
+    }
+
+    /// Whether a window starts at `t`.
+    pub const fn on(self, t: i64) -> bool {
+        t.rem_euclid(self.step_s) == 0
+    }
+
+    /// The first start of a window that is not before `t`.
+    pub const fn next(self, t: i64) -> i64 {
+        t + (-t).rem_euclid(self.step_s)
+    }
+}
+
 /// Where time is cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cuts {
-    step_s: i64,
-    offset_s: i64,
+    grid: Grid,
     extra: Vec<i64>,
 }
 
@@ -99,14 +137,7 @@ pub enum CutError {
 impl Cuts {
     /// Cuts at every local midnight and at both ends of each period.
     pub fn new(step_s: u32, offset_min: i32, periods: &[Period]) -> Result<Self, CutError> {
-        if step_s == 0 || 3600 % step_s != 0 {
-            return Err(CutError::Step(step_s));
-        }
-        let step = i64::from(step_s);
-        let offset_s = i64::from(offset_min) * 60;
-        if offset_s % step != 0 {
-            return Err(CutError::Offset { offset_min, step_s });
-        }
+        let grid = Grid::new(step_s, offset_min)?;
         if let Some(p) = periods.iter().find(|p| p.from >= p.to) {
             return Err(CutError::Empty { from: p.from, to: p.to });
         }
@@ -120,21 +151,27 @@ impl Cuts {
         let mut extra: Vec<i64> = periods.iter().flat_map(|p| [p.from, p.to]).collect();
         extra.sort_unstable();
         extra.dedup();
-        if let Some(&at) = extra.iter().find(|t| t.rem_euclid(step) != 0) {
+        if let Some(&at) = extra.iter().find(|&&t| !grid.on(t)) {
             return Err(CutError::Boundary { at, step_s });
         }
-        Ok(Self { step_s: step, offset_s, extra })
+        Ok(Self { grid, extra })
     }
 
     /// Window length in seconds.
     pub fn step_s(&self) -> i64 {
-        self.step_s
+        self.grid.step_s
+    }
+
+    /// The window grid and offset.
+    pub fn grid(&self) -> Grid {
+        self.grid
     }
 
     /// The cell that holds `t`.
     pub fn cell(&self, t: i64) -> Period {
-        let day = (t + self.offset_s).div_euclid(DAY_S);
-        let mut cell = Period { from: day * DAY_S - self.offset_s, to: (day + 1) * DAY_S - self.offset_s };
+        let offset_s = self.grid.offset_s;
+        let day = (t + offset_s).div_euclid(DAY_S);
+        let mut cell = Period { from: day * DAY_S - offset_s, to: (day + 1) * DAY_S - offset_s };
         let after = self.extra.partition_point(|&cut| cut <= t);
         if let Some(&cut) = after.checked_sub(1).and_then(|i| self.extra.get(i)) {
             cell.from = cell.from.max(cut);

@@ -135,9 +135,9 @@ fn total<'a>(cuts: &Cuts, tiles: impl IntoIterator<Item = &'a Tile>) -> MachineT
 fn figures(cuts: &Cuts, period: Period, totals: &[&MachineTotals]) -> Vec<Kpi> {
     let subjects: Vec<Subject<'_>> = totals
         .iter()
-        .map(|totals| Subject { id: "m", totals, digital: true, class: EvidenceClass::B, mapping: "00" })
+        .map(|totals| Subject { id: "m", totals, digital: true, class: EvidenceClass::B, mapping: "00", calendar: &CALENDAR })
         .collect();
-    kpis(Scope { period, cuts, calendar: &CALENDAR, statements: None }, &subjects)
+    kpis(Scope { period, cuts, statements: None }, &subjects)
 }
 
 /// Whether the worse bound of `with_less` is no better than that of `with_all`.

@@ -40,11 +40,18 @@ pub struct Times {
     pub producing_unordered_ms: u64,
     /// PRODUCING outside PBT; counted nowhere else and a finding.
     pub producing_unplanned_ms: u64,
+    /// Time for which the calendar has no data: neither inside POT nor outside it, so that no figure of planned
+    /// time has a value unless it is zero.
+    pub undated_ms: u64,
+    /// Order execution time (AOET): from start to end of each order, summed over orders.
+    pub aoet_ms: u64,
+    /// Time for which no plan states orders; AOET is known only when it is zero.
+    pub orders_unstated_ms: u64,
 }
 
 impl Times {
     /// Times of one machine, from the milliseconds it spent in each leaf in each slot and the length of each
-    /// slot. What the leaves leave open of a slot is unknown.
+    /// slot. What the leaves leave open of a slot is unknown. Orders are not known here: [`Self::with_orders`].
     pub fn new(states_ms: &[[u64; LEAVES]; SLOTS], slots_ms: [u64; SLOTS]) -> Self {
         let mut times = Self::default();
         for slot in Slot::ALL {
@@ -62,6 +69,7 @@ impl Times {
         self.on_ms += known - off;
         let producing = states_ms[Leaf::Producing.index()];
         match slot {
+            Slot::Undated => self.undated_ms += length_ms,
             Slot::NotScheduled => self.producing_unplanned_ms += producing,
             Slot::PlannedMaintenance => {
                 self.pot_ms += length_ms;
@@ -84,6 +92,26 @@ impl Times {
                 }
             }
         }
+    }
+
+    /// The same with the order execution time of a calendar over the stretch that these are the times of.
+    #[must_use]
+    pub fn with_orders(mut self, orders_ms: Option<u64>) -> Self {
+        match orders_ms {
+            Some(ms) => self.aoet_ms += ms,
+            None => self.orders_unstated_ms += self.calendar_ms,
+        }
+        self
+    }
+
+    /// Order execution time (AOET), if orders are stated for all of the time and some order is.
+    pub const fn stated_aoet_ms(&self) -> Option<u64> {
+        if self.orders_unstated_ms == 0 && self.aoet_ms > 0 { Some(self.aoet_ms) } else { None }
+    }
+
+    /// Whether the calendar says of every moment what was planned.
+    pub const fn is_dated(&self) -> bool {
+        self.undated_ms == 0
     }
 
     /// Actual unit processing time (AUPT) = APT + AUST.
@@ -113,6 +141,9 @@ impl std::ops::AddAssign for Times {
         self.calendar_unknown_ms += o.calendar_unknown_ms;
         self.producing_unordered_ms += o.producing_unordered_ms;
         self.producing_unplanned_ms += o.producing_unplanned_ms;
+        self.undated_ms += o.undated_ms;
+        self.aoet_ms += o.aoet_ms;
+        self.orders_unstated_ms += o.orders_unstated_ms;
     }
 }
 
@@ -154,8 +185,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_millisecond_lands_in_exactly_one_time(
-            states in prop::array::uniform4(prop::array::uniform9(0u64..1_000_000)),
-            missing in prop::array::uniform4(0u64..1_000_000),
+            states in prop::array::uniform5(prop::array::uniform9(0u64..1_000_000)),
+            missing in prop::array::uniform5(0u64..1_000_000),
         ) {
             let mut slots = missing;
             for (slot, leaves) in slots.iter_mut().zip(&states) {

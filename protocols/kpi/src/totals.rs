@@ -274,7 +274,7 @@ impl MachineTotals {
         for (over, cell) in self.cells_of(cuts, period) {
             let none = [[0; LEAVES]; SLOTS];
             let states = cell.map_or(&none, |cell| &cell.states_ms);
-            times += Times::new(states, calendar.slots_ms(over));
+            times += Times::new(states, calendar.slots_ms(over)).with_orders(calendar.orders_ms(over));
         }
         times
     }

@@ -86,9 +86,11 @@ impl Ledger {
         &self.project.cuts
     }
 
-    /// The calendar in force.
-    pub fn calendar(&self) -> &Calendar {
-        &self.project.calendar
+    /// What was planned for a machine of the roster.
+    pub fn calendar(&self, machine: &str) -> Option<&Calendar> {
+        let machines = self.project.roster.machines();
+        let place = machines.iter().position(|own| own.entry.id == machine)?;
+        self.project.machines.get(place).map(|state| &state.calendar)
     }
 
     /// Offset of local time, minutes east of UTC.
