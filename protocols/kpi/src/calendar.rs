@@ -166,6 +166,29 @@ impl Calendar {
         names.join(" → ")
     }
 
+    /// Whether a stretch lies in planned busy time: wholly (`Some(true)`), not at all (`Some(false)`), or in part or
+    /// where the calendar has no data (`None`).
+    pub fn is_busy(&self, over: Period) -> Option<bool> {
+        let (mut busy, mut other) = (false, false);
+        for stretch in self.stretches(over) {
+            match stretch.slot {
+                Slot::Undated => return None,
+                slot if slot.is_busy() => busy = true,
+                _ => other = true,
+            }
+        }
+        if busy && other { None } else { Some(busy) }
+    }
+
+    /// Whether it is the very same calendar.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Always, Self::Always) => true,
+            (Self::Planned(a), Self::Planned(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
     /// Names of all its versions.
     pub fn version(&self) -> String {
         self.version_in(EVER)
@@ -202,6 +225,37 @@ impl Planned {
         all
     }
 }
+
+/// Where a walk over windows stands in a calendar, so that each window need not look its slot up. It belongs to
+/// whoever walks and says nothing about what was added, so two walks are always equal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place(Option<(Calendar, Stretch)>);
+
+impl Place {
+    /// The stretch around `t`.
+    pub(crate) fn stretch(&mut self, calendar: &Calendar, t: i64) -> Stretch {
+        match &self.0 {
+            Some((known, stretch))
+                if known.is(calendar) && stretch.over.from <= t && t < stretch.over.to =>
+            {
+                *stretch
+            }
+            _ => {
+                let stretch = calendar.stretch(t);
+                self.0 = Some((calendar.clone(), stretch));
+                stretch
+            }
+        }
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}
 
 /// The calendars of a project, by machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
