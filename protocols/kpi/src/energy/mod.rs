@@ -11,16 +11,28 @@
 
 pub mod bill;
 pub mod carrier;
+pub mod comprehensive;
 pub mod declared;
+pub mod factor;
+pub mod leaf_energy;
+pub mod load;
 pub mod range;
 pub mod reading;
+pub mod tariff;
+pub mod tree;
 pub mod unit;
 
 pub use bill::{Bill, billed};
 pub use carrier::Carrier;
+pub use comprehensive::{Comprehensive, Inflow, Origin};
 pub use declared::DocumentHash;
+pub use factor::{CoalBasis, CoalChoice, Confidence, FactorFile, FactorUsed, GridRule};
+pub use leaf_energy::{EnergyByLeaf, LeafEnergy};
+pub use load::{LoadCurve, Peak};
 pub use range::Range;
 pub use reading::{CounterChange, MeterReadings, Reading};
+pub use tariff::{Band, Cost, CostOfUse, Tariff};
+pub use tree::{Balance, BalanceVerdict, Meter, MeterTree};
 pub use unit::{Dimension, EnergyUnit};
 
 use crate::chain::Quantity;
@@ -79,3 +91,5 @@ fn span_amount(period: Period, over: Period, amount: &Rational) -> (Range, u64) 
 
 #[cfg(test)]
 mod amount_tests;
+#[cfg(test)]
+mod comprehensive_tests;

@@ -1,0 +1,499 @@
+//! Time-of-use tariffs (尖峰平谷) as dated data, and what electricity cost by them.
+//!
+//! A register difference inside one band costs that band's price. One that spans a boundary costs anything between
+//! its cheapest and its dearest band: the dearer side counts against the applicant, and no difference is split in
+//! proportion to time. Money is exact until the end and then whole fen, the lower end down, the upper end up.
+
+use std::collections::BTreeMap;
+
+use num_traits::ToPrimitive;
+use observation::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::declared::DocumentHash;
+use super::factor::Confidence;
+use super::range::Range;
+use super::unit::exact;
+use crate::calendar::day::Day;
+use crate::chain::Booking;
+use crate::period::{DAY_S, Grid, Period};
+use crate::rational::Rational;
+use crate::totals::AmountBounds;
+
+const MINUTES: usize = 1_440;
+const MONTHS: usize = 12;
+/// mWh in a kWh, divided by fen in a yuan: yuan/kWh × mWh over this is fen.
+const MWH_YUAN_PER_FEN: u64 = 10_000;
+
+/// A band of the day.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Band {
+    /// 尖峰.
+    Sharp,
+    /// 高峰.
+    Peak,
+    /// 平段.
+    Flat,
+    /// 低谷.
+    Valley,
+    /// 深谷.
+    DeepValley,
+}
+
+/// Number of bands.
+pub const BANDS: usize = 5;
+
+impl Band {
+    /// All bands in the order of their places in arrays.
+    pub const ALL: [Self; BANDS] = [Self::Sharp, Self::Peak, Self::Flat, Self::Valley, Self::DeepValley];
+
+    /// Its place in arrays.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Chinese name.
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Sharp => "尖峰",
+            Self::Peak => "高峰",
+            Self::Flat => "平段",
+            Self::Valley => "低谷",
+            Self::DeepValley => "深谷",
+        }
+    }
+}
+
+/// A time of day in minutes from midnight, `00:00` to `24:00`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClockMinute(u16);
+
+/// A text that is no time of day.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no time of day; write it as 07:30, at most 24:00")]
+pub struct NotAClockMinute(String);
+
+impl TryFrom<String> for ClockMinute {
+    type Error = NotAClockMinute;
+    fn try_from(text: String) -> Result<Self, NotAClockMinute> {
+        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u16>().ok());
+        let parts = text.split_once(':').filter(|(h, m)| h.len() == 2 && m.len() == 2);
+        let minutes = parts.and_then(|(h, m)| digits(h)?.zip(digits(m)?)).filter(|(_, m)| *m < 60);
+        let minutes = minutes.map(|(h, m)| h * 60 + m).filter(|minutes| usize::from(*minutes) <= MINUTES);
+        minutes.map(Self).ok_or(NotAClockMinute(text))
+    }
+}
+
+impl From<ClockMinute> for String {
+    fn from(ClockMinute(minutes): ClockMinute) -> Self {
+        format!("{:02}:{:02}", minutes / 60, minutes % 60)
+    }
+}
+
+/// A tariff file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tariff {
+    /// Id that a report cites.
+    pub id: String,
+    /// What was checked and what was not.
+    pub checked: String,
+    /// Which minute belongs to which band.
+    #[serde(rename = "schedule")]
+    pub schedules: Vec<Schedule>,
+    /// What a kilowatt-hour costs.
+    #[serde(rename = "price")]
+    pub prices: Vec<PriceList>,
+}
+
+/// Bands of the day over some days.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// First day.
+    pub valid_from: Day,
+    /// Last day; open until a successor is known.
+    #[serde(default)]
+    pub valid_to: Option<Day>,
+    /// Document and clause.
+    pub source: String,
+    /// The document itself, where it was at hand.
+    #[serde(default)]
+    pub document: Option<DocumentHash>,
+    /// How well it is known.
+    pub status: Confidence,
+    /// Rules; for each minute the first that fits.
+    #[serde(rename = "rule")]
+    pub rules: Vec<BandRule>,
+}
+
+/// One rule of a schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BandRule {
+    /// Its band.
+    pub band: Band,
+    /// Months 1 to 12; all when empty.
+    #[serde(default)]
+    pub months: Vec<u8>,
+    /// First minute.
+    pub from: ClockMinute,
+    /// The minute after the last; before `from` when the band runs over midnight.
+    pub to: ClockMinute,
+}
+
+/// Prices over some days.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceList {
+    /// First day.
+    pub valid_from: Day,
+    /// Last day; open until a successor is known.
+    #[serde(default)]
+    pub valid_to: Option<Day>,
+    /// Document: a price table, a contract, a bill.
+    pub source: String,
+    /// The document itself, where it was at hand.
+    #[serde(default)]
+    pub document: Option<DocumentHash>,
+    /// How well it is known.
+    pub status: Confidence,
+    /// 元/kWh by band, all that is paid for a kilowatt-hour.
+    pub yuan_per_kwh: BTreeMap<Band, Decimal>,
+}
+
+/// Why there is no cost.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TariffError {
+    /// No schedule or price list is in force.
+    #[error("tariff {tariff:?} has no {what} for {day}; supply the one in force then, with its source")]
+    NotInForce {
+        /// Tariff id.
+        tariff: String,
+        /// Schedule or price list.
+        what: &'static str,
+        /// The day.
+        day: Day,
+    },
+    /// Several are.
+    #[error("tariff {tariff:?} has two {what}s for {day}; end the older one the day before")]
+    Twice {
+        /// Tariff id.
+        tariff: String,
+        /// Schedule or price list.
+        what: &'static str,
+        /// The day.
+        day: Day,
+    },
+    /// A minute of the day is in no band.
+    #[error("tariff {tariff:?}: in month {month} the minute {minute} is in no band; add a rule for it")]
+    NoBand {
+        /// Tariff id.
+        tariff: String,
+        /// Month, 1 to 12.
+        month: usize,
+        /// Time of day.
+        minute: String,
+    },
+    /// A band has no price.
+    #[error("tariff {tariff:?}: the price list from {from} has no price for {} ({band:?}); supply it", band.zh())]
+    NoPrice {
+        /// Tariff id.
+        tariff: String,
+        /// First day of the list.
+        from: Day,
+        /// The band.
+        band: Band,
+    },
+    /// A rule or price that cannot be.
+    #[error("tariff {tariff:?}: {why}")]
+    Bad {
+        /// Tariff id.
+        tariff: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// A tariff laid over a period: every minute has one band and one price.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PricedPeriod {
+    period: Period,
+    grid: Grid,
+    first_day: i64,
+    /// Schedule and price list of each day.
+    days: Vec<(usize, usize)>,
+    /// By schedule: band of each minute of each month.
+    bands: Vec<Vec<Band>>,
+    /// By price list and band.
+    prices: Vec<[Rational; BANDS]>,
+    /// Worst confidence of what is in force.
+    pub confidence: Confidence,
+    /// Documents in force.
+    pub sources: Vec<String>,
+}
+
+impl Tariff {
+    /// Lays the tariff over a period.
+    pub fn over(&self, period: Period, grid: Grid) -> Result<PricedPeriod, TariffError> {
+        self.check()?;
+        let bands = self.schedules.iter().map(|s| self.table(s)).collect::<Result<Vec<_>, _>>()?;
+        let (first, last) = super::factor::days(period, grid);
+        let mut days = Vec::new();
+        for number in first.number()..=last.number() {
+            let day = Day::from_number(number);
+            let schedule =
+                self.in_force("schedule", day, self.schedules.iter().map(|s| (s.valid_from, s.valid_to)))?;
+            let list =
+                self.in_force("price list", day, self.prices.iter().map(|p| (p.valid_from, p.valid_to)))?;
+            days.push((schedule, list));
+        }
+        self.check_prices(&days, &bands, first)?;
+        let price = |list: &PriceList, band: Band| {
+            list.yuan_per_kwh.get(&band).map_or_else(Rational::zero, |yuan| exact(*yuan))
+        };
+        let used_schedules = days.iter().filter_map(|(at, _)| self.schedules.get(*at));
+        let used_lists = days.iter().filter_map(|(_, at)| self.prices.get(*at));
+        let status = used_schedules.clone().map(|s| s.status).chain(used_lists.clone().map(|p| p.status));
+        let confidence = status.max().unwrap_or(Confidence::Example);
+        let mut sources: Vec<String> =
+            used_schedules.map(|s| s.source.clone()).chain(used_lists.map(|p| p.source.clone())).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        Ok(PricedPeriod {
+            period,
+            grid,
+            first_day: first.number(),
+            days,
+            bands,
+            prices: self.prices.iter().map(|list| Band::ALL.map(|band| price(list, band))).collect(),
+            confidence,
+            sources,
+        })
+    }
+
+    fn check(&self) -> Result<(), TariffError> {
+        let bad = |why: String| Err(TariffError::Bad { tariff: self.id.clone(), why });
+        for rule in self.schedules.iter().flat_map(|s| &s.rules) {
+            if rule.from == rule.to || rule.from.0 == 1_440 {
+                return bad(format!(
+                    "a rule from {} to {} covers no time",
+                    String::from(rule.from),
+                    String::from(rule.to)
+                ));
+            }
+            if let Some(month) = rule.months.iter().find(|m| !(1..=12).contains(*m)) {
+                return bad(format!("{month} is no month"));
+            }
+        }
+        for (band, yuan) in self.prices.iter().flat_map(|p| &p.yuan_per_kwh) {
+            if *yuan < Decimal::ZERO {
+                return bad(format!("a price of {yuan} 元/kWh for {}; prices are not negative", band.zh()));
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&self, schedule: &Schedule) -> Result<Vec<Band>, TariffError> {
+        let mut table = Vec::with_capacity(MONTHS * MINUTES);
+        for month in 1..=MONTHS {
+            for minute in 0..MINUTES {
+                let rule = schedule.rules.iter().find(|rule| rule.fits(month, minute));
+                let rule = rule.ok_or_else(|| TariffError::NoBand {
+                    tariff: self.id.clone(),
+                    month,
+                    minute: format!("{:02}:{:02}", minute / 60, minute % 60),
+                })?;
+                table.push(rule.band);
+            }
+        }
+        Ok(table)
+    }
+
+    fn in_force(
+        &self,
+        what: &'static str,
+        day: Day,
+        validity: impl Iterator<Item = (Day, Option<Day>)>,
+    ) -> Result<usize, TariffError> {
+        let holds =
+            |(_, (from, to)): &(usize, (Day, Option<Day>))| *from <= day && to.is_none_or(|to| day <= to);
+        let mut found = validity.enumerate().filter(holds).map(|(at, _)| at);
+        let tariff = || self.id.clone();
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one),
+            (None, _) => Err(TariffError::NotInForce { tariff: tariff(), what, day }),
+            (Some(_), Some(_)) => Err(TariffError::Twice { tariff: tariff(), what, day }),
+        }
+    }
+
+    /// Every band that occurs on a day has a price in the list of that day.
+    fn check_prices(
+        &self,
+        days: &[(usize, usize)],
+        bands: &[Vec<Band>],
+        first: Day,
+    ) -> Result<(), TariffError> {
+        let mut seen = std::collections::BTreeSet::new();
+        for (number, &(schedule, list)) in (first.number()..).zip(days) {
+            let month = month(number);
+            if !seen.insert((schedule, list, month)) {
+                continue;
+            }
+            let (Some(list), Some(table)) = (self.prices.get(list), bands.get(schedule)) else { continue };
+            let of_month = table.iter().skip(month * MINUTES).take(MINUTES);
+            if let Some(&band) = of_month.into_iter().find(|band| !list.yuan_per_kwh.contains_key(band)) {
+                return Err(TariffError::NoPrice { tariff: self.id.clone(), from: list.valid_from, band });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl BandRule {
+    fn fits(&self, month: usize, minute: usize) -> bool {
+        let of_month = self.months.is_empty() || self.months.iter().any(|m| usize::from(*m) == month);
+        let (from, to) = (usize::from(self.from.0), usize::from(self.to.0));
+        let of_day = if from < to { from <= minute && minute < to } else { minute >= from || minute < to };
+        of_month && of_day
+    }
+}
+
+/// Month of a day, 0 to 11.
+fn month(day_number: i64) -> usize {
+    let (_, month, _) = observation::time::civil(day_number);
+    usize::try_from(month - 1).unwrap_or(0)
+}
+
+impl PricedPeriod {
+    /// Band and price list of the minute that holds `t`, which lies in the period.
+    fn at(&self, t: i64) -> Option<(Band, usize)> {
+        let local = t + self.grid.offset_s();
+        let number = local.div_euclid(DAY_S);
+        let (schedule, list) = *self.days.get(usize::try_from(number - self.first_day).ok()?)?;
+        let minute = usize::try_from(local.rem_euclid(DAY_S) / 60).ok()?;
+        let band = *self.bands.get(schedule)?.get(month(number) * MINUTES + minute)?;
+        Some((band, list))
+    }
+
+    /// All bands and price lists of a stretch inside the period, without repeats.
+    fn all_in(&self, over: Period) -> Vec<(Band, usize)> {
+        let mut found: Vec<(Band, usize)> = Vec::new();
+        let mut t = over.from;
+        while t < over.to {
+            if let Some(here) = self.at(t).filter(|here| !found.contains(here)) {
+                found.push(here);
+            }
+            t += 60 - (t + self.grid.offset_s()).rem_euclid(60);
+        }
+        found
+    }
+}
+
+/// Collects the cost of one machine's or meter's electricity over one period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CostOfUse<'a> {
+    priced: &'a PricedPeriod,
+    /// By price list and band: differences inside one band, mWh.
+    sure_mwh: Vec<[u128; BANDS]>,
+    /// By band: differences that may lie in it.
+    maybe_mwh: [u128; BANDS],
+    /// Cost of differences over a boundary, mWh × 元/kWh.
+    spans: Range,
+}
+
+/// What electricity cost, and how much of it fell into which band.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Fen, exact.
+    pub fen: Range,
+    /// mWh by [`Band::index`].
+    pub by_band_mwh: [Range; BANDS],
+}
+
+/// A cost in whole fen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct WholeFen {
+    /// Least cost, rounded down.
+    pub lower: i128,
+    /// Greatest cost, rounded up; `null` when nothing bounds it.
+    pub upper: Option<i128>,
+}
+
+impl<'a> CostOfUse<'a> {
+    /// Nothing yet.
+    pub fn new(priced: &'a PricedPeriod) -> Self {
+        let sure_mwh = vec![[0; BANDS]; priced.prices.len()];
+        Self { priced, sure_mwh, maybe_mwh: [0; BANDS], spans: Range::zero() }
+    }
+
+    /// Adds what a window booked.
+    pub fn book(&mut self, booking: Booking) {
+        let Booking::Known { from, to, amount } = booking else { return };
+        let over = Period { from, to };
+        let Some(inside) = self.priced.period.overlap(over) else { return };
+        let here = self.priced.all_in(inside);
+        if let ([(band, list)], true) = (here.as_slice(), inside == over) {
+            if let Some(sums) = self.sure_mwh.get_mut(*list) {
+                sums[band.index()] += u128::from(amount);
+            }
+            return;
+        }
+        let price =
+            |&(band, list): &(Band, usize)| self.priced.prices.get(list).map(|p| p[band.index()].clone());
+        let (least, most) = (here.iter().filter_map(price).min(), here.iter().filter_map(price).max());
+        let times = |price: Option<Rational>| {
+            price.map_or_else(Rational::zero, |p| Rational(p.0 * Rational::integer(amount).0))
+        };
+        let lower = if inside == over { times(least) } else { Rational::zero() };
+        self.spans = self.spans.plus(&Range { lower, upper: Some(times(most)) });
+        for band in Band::ALL.into_iter().filter(|band| here.iter().any(|(b, _)| b == band)) {
+            self.maybe_mwh[band.index()] += u128::from(amount);
+        }
+    }
+
+    /// The cost. `total` is the amount over the same period: where nothing bounds it, nothing bounds the cost.
+    pub fn finish(&self, total: &AmountBounds) -> Cost {
+        let mut cost = self.spans.clone();
+        for (prices, sums) in self.priced.prices.iter().zip(&self.sure_mwh) {
+            for (price, sum) in prices.iter().zip(sums) {
+                cost = cost.plus(&Range::point(Rational(&price.0 * &Rational::integer(*sum).0)));
+            }
+        }
+        let bounded = total.upper.is_some();
+        let fen = |value: &Rational| Rational(&value.0 / Rational::integer(MWH_YUAN_PER_FEN).0);
+        let by_band = |band: usize| {
+            let sure: u128 = self.sure_mwh.iter().map(|sums| sums[band]).sum();
+            let upper = total.upper.map(|all| Rational::integer(all.min(sure + self.maybe_mwh[band])));
+            Range { lower: Rational::integer(sure), upper }
+        };
+        Cost {
+            fen: Range { lower: fen(&cost.lower), upper: cost.upper.as_ref().filter(|_| bounded).map(fen) },
+            by_band_mwh: std::array::from_fn(by_band),
+        }
+    }
+}
+
+impl Cost {
+    /// The sum over machines.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            fen: self.fen.plus(&other.fen),
+            by_band_mwh: std::array::from_fn(|band| self.by_band_mwh[band].plus(&other.by_band_mwh[band])),
+        }
+    }
+
+    /// Whole fen, rounded once.
+    pub fn whole_fen(&self) -> WholeFen {
+        let whole = |value: num_bigint::BigInt| value.to_i128().unwrap_or(i128::MAX);
+        WholeFen {
+            lower: whole(self.fen.lower.0.floor().to_integer()),
+            upper: self.fen.upper.as_ref().map(|upper| whole(upper.0.ceil().to_integer())),
+        }
+    }
+}
