@@ -91,7 +91,7 @@ pub fn check_bundle_telling(
     Ok(Checked { report })
 }
 
-fn read_trust(path: &Path) -> Result<Trust, CheckError> {
+pub(crate) fn read_trust(path: &Path) -> Result<Trust, CheckError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| CheckError::Read { path: path.to_owned(), source })?;
     text.parse().map_err(|errors| CheckError::Trust { path: path.to_owned(), errors })

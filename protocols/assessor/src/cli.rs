@@ -12,6 +12,7 @@ use verify::Progress;
 
 use crate::exit::Exit;
 use crate::genesis::{self, GenesisRequest};
+use crate::kpi::ask::{By, Request, ask, own_word};
 use crate::passphrase::{self, Passphrase};
 use crate::summary::Paint;
 use crate::{bundle, json, keygen};
@@ -32,12 +33,18 @@ pub struct Cli {
 enum Command {
     /// 核验证据包 / check a bundle
     Bundle(BundleArgs),
+    /// 计算指标：证据包，或状态与读数的 CSV/XLSX / figures of a bundle, or of a CSV/XLSX of states and registers
+    Kpi(KpiArgs),
     /// 生成登记方密钥 / make a registrar's key
     Keygen(KeygenArgs),
     /// 审阅并签署项目创世声明 / review and sign a project's genesis
     Genesis(GenesisArgs),
     /// 打印 --json 输出的 JSON Schema / print the JSON Schema of --json
-    Schema,
+    Schema {
+        /// 改印 kpi --json 的 Schema / that of `kpi --json` instead of `bundle --json`
+        #[arg(long)]
+        kpi: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +63,70 @@ struct BundleArgs {
     /// zh 或 en / zh or en
     #[arg(long, default_value = "zh")]
     lang: Lang,
+}
+
+#[derive(Debug, Args)]
+struct KpiArgs {
+    /// 证据包（须有 --trust），或 CSV/XLSX / the bundle (with --trust), or a CSV or XLSX
+    file: PathBuf,
+    /// 信任文件；有它，文件即为证据包 / the trust file; it makes the file a bundle
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sheet", "offset", "state", "calendar", "holidays"])]
+    trust: Option<PathBuf>,
+    /// XLSX 有多张工作表时的表名 / the sheet of an XLSX with several
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
+    /// 文件中时刻的时区，如 +08:00 / zone of the moments in a file, such as +08:00
+    #[arg(long, value_name = "+HH:MM", allow_hyphen_values = true, value_parser = zone)]
+    offset: Option<i32>,
+    /// 设备自己的状态用词，可重复 / a machine's own word for a state, repeatable
+    #[arg(long, value_name = "WORD=STATE", value_parser = own_word)]
+    state: Vec<(String, kpi::Leaf)>,
+    /// 起始时刻（默认：全部）/ first moment (default: all there is)
+    #[arg(long, value_name = "MOMENT")]
+    from: Option<String>,
+    /// 终止时刻，不含 / the moment after the last
+    #[arg(long, value_name = "MOMENT")]
+    to: Option<String>,
+    /// 只计某设备，可重复 / this machine only, repeatable
+    #[arg(long, value_name = "ID")]
+    machine: Vec<String>,
+    /// 只计某产线，可重复 / this line only, repeatable
+    #[arg(long, value_name = "NAME")]
+    line: Vec<String>,
+    /// 再按日、班次或月分列 / also by day, shift or month
+    #[arg(long)]
+    by: Option<By>,
+    /// 生产计划 TOML 的各版本，可重复 / versions of the production plan (TOML), repeatable
+    #[arg(long, value_name = "FILE")]
+    calendar: Vec<PathBuf>,
+    /// 法定节假日 TOML，可重复 / statutory holidays (TOML), repeatable
+    #[arg(long, value_name = "FILE")]
+    holidays: Vec<PathBuf>,
+    /// 改造前时段 A..B / the period before a change, A..B
+    #[arg(long, value_name = "A..B", requires = "after")]
+    before: Option<String>,
+    /// 改造后时段 C..D / the period after it, C..D
+    #[arg(long, value_name = "C..D", requires = "before")]
+    after: Option<String>,
+    /// 目标，如 iso.oee>=60%，可重复 / a target, repeatable
+    #[arg(long, value_name = "ID>=VALUE")]
+    target: Vec<String>,
+    /// 只输出 JSON / print JSON instead of text
+    #[arg(long)]
+    json: bool,
+    /// 把图画成 SVG 写入此文件夹 / write pictures (SVG) into this folder
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
+    /// 文本宽度（默认取 COLUMNS，否则 80）/ width of the text (default: COLUMNS, else 80)
+    #[arg(long, value_name = "COLUMNS", env = "COLUMNS", default_value_t = 80, hide_env_values = true)]
+    width: u32,
+    /// zh 或 en / zh or en
+    #[arg(long, default_value = "zh")]
+    lang: Lang,
+}
+
+fn zone(text: &str) -> Result<i32, String> {
+    crate::kpi::value::offset(text).ok_or_else(|| "write it as +08:00".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -122,7 +193,9 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Bundle(args) => check(args),
         Command::Keygen(args) => make_key(args),
         Command::Genesis(args) => sign_genesis(args),
-        Command::Schema => print(&json::schema()),
+        Command::Kpi(args) => figures(args),
+        Command::Schema { kpi: false } => print(&json::schema()),
+        Command::Schema { kpi: true } => print(&crate::kpi::answer::schema()),
     }
 }
 
@@ -139,6 +212,36 @@ fn check(args: &BundleArgs) -> Result<Exit, Failure> {
     };
     print(&text)?;
     Ok(checked.exit())
+}
+
+fn figures(args: &KpiArgs) -> Result<Exit, Failure> {
+    let request = Request {
+        file: args.file.clone(),
+        trust: args.trust.clone(),
+        sheet: args.sheet.clone(),
+        offset_min: args.offset,
+        states: args.state.iter().cloned().collect(),
+        from: args.from.clone(),
+        to: args.to.clone(),
+        machines: args.machine.clone(),
+        lines: args.line.clone(),
+        by: args.by,
+        calendar: args.calendar.clone(),
+        holidays: args.holidays.clone(),
+        before: args.before.clone(),
+        after: args.after.clone(),
+        targets: args.target.clone(),
+        lang: args.lang,
+    };
+    let answered = ask(&request).map_err(|e| Failure::new(e.exit(), e))?;
+    let answer = &answered.answer;
+    let text = if args.json {
+        answer.json().map_err(|e| Failure::new(Exit::Environment, e))?
+    } else {
+        crate::kpi::text::text(answer, args.lang, args.width, Paint::for_stdout())
+    };
+    print(&text)?;
+    Ok(if answer.is_yes() { Exit::Fine } else { Exit::No })
 }
 
 /// Says on a terminal how far the check has come, in one line that is overwritten, at most once a per cent.

@@ -11,6 +11,7 @@ pub mod fresh;
 pub mod genesis;
 pub mod json;
 pub mod keygen;
+pub mod kpi;
 pub mod passphrase;
 pub mod roster;
 pub mod summary;

@@ -74,6 +74,9 @@ pub fn operand(lang: Lang, term: &Term) -> String {
         "mWh" => (1_000_000, 6, "kWh"),
         "pcs" => (1, 0, lang.t("件", "pcs")),
         "machine-days" => (1, 0, lang.t("台·天", "machine-days")),
+        "faults" => (1, 0, lang.t("次故障", "faults")),
+        "gaps" => (1, 0, lang.t("个间隔", "gaps")),
+        "machines" => (1, 0, lang.t("台", "machines")),
         other => (1, 0, other),
     };
     let scaled = |r: &Rational| Rational::ratio(1, divisor).map_or_else(|| r.clone(), |d| r.clone() * d);
@@ -98,6 +101,9 @@ pub fn exclusion(lang: Lang, reason: Exclusion) -> &'static str {
     match reason {
         Exclusion::NoEnergyRegister => lang.t("名册中没有电能表", "no energy register in the roster"),
         Exclusion::NoPartRegister => lang.t("名册中没有计件", "no part register in the roster"),
+        Exclusion::NoGoodPartRegister => lang.t("名册中没有合格件计数", "no good-part register in the roster"),
+        Exclusion::NoSpindlePoint => lang.t("没有主轴测点", "no point tells whether its spindle turns"),
+        Exclusion::NoCuttingPoint => lang.t("没有切削测点", "no point tells whether it cuts"),
         Exclusion::NotDigital => lang.t("名册中不是数字化设备", "not a digital machine in the roster"),
         Exclusion::NoStates => lang.t("计量表没有状态", "a meter has no states"),
         Exclusion::NotMeasured => lang.t("仅列名，未计量", "listed, not measured"),

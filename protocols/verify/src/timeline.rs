@@ -58,7 +58,7 @@ pub struct EnergyCell {
 
 /// Gathers rows while statements stream by.
 #[derive(Debug)]
-pub(crate) struct Gatherer {
+pub struct Gatherer {
     step_s: i64,
     cell_s: i64,
     extent: Option<Period>,
@@ -82,12 +82,12 @@ struct Gathered {
 
 impl Gatherer {
     /// For windows of `step_s` and so many machines.
-    pub(crate) fn new(step_s: i64, machines: usize) -> Self {
+    pub fn new(step_s: i64, machines: usize) -> Self {
         Self { step_s, cell_s: step_s, extent: None, rows: vec![Row::default(); machines] }
     }
 
     /// One window's states.
-    pub(crate) fn window(&mut self, machine: usize, t: i64, states_ms: &[u32; 9]) {
+    pub fn window(&mut self, machine: usize, t: i64, states_ms: &[u32; 9]) {
         self.widen(Period { from: t, to: t + self.step_s });
         let cell = self.rows[machine].cell(t, self.cell_s);
         for (total, &ms) in cell.states_ms.iter_mut().zip(states_ms) {
@@ -96,7 +96,7 @@ impl Gatherer {
     }
 
     /// Signed down time.
-    pub(crate) fn down(&mut self, machine: usize, over: Period) {
+    pub fn down(&mut self, machine: usize, over: Period) {
         self.widen(over);
         for part in parts(over, self.cell_s) {
             self.rows[machine].cell(part.from, self.cell_s).down_ms += part.ms();
@@ -104,7 +104,7 @@ impl Gatherer {
     }
 
     /// Energy between two readings; `None` when it is unknown.
-    pub(crate) fn energy(&mut self, machine: usize, over: Period, mwh: Option<u64>) {
+    pub fn energy(&mut self, machine: usize, over: Period, mwh: Option<u64>) {
         self.widen(over);
         self.rows[machine].energy(over, mwh, self.cell_s, self.step_s);
     }
@@ -125,7 +125,7 @@ impl Gatherer {
     }
 
     /// The rows over `period`, with what is missing made explicit.
-    pub(crate) fn finish(mut self, ids: &[String], period: Option<Period>) -> Timeline {
+    pub fn finish(mut self, ids: &[String], period: Option<Period>) -> Timeline {
         let Some(period) = period.or(self.extent) else { return Timeline::default() };
         self.widen(period);
         let (cell_s, step_s) = (self.cell_s, self.step_s);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use kpi::figure::{Feeds, StateFrom};
 use kpi::totals::Standing;
 use kpi::{
     Amount, AmountQuality, Calendar, Cuts, EvidenceClass, MachineTotals, MachineWindow, Period, Scope,
@@ -165,14 +166,21 @@ fn timeline() -> Timeline {
 pub(super) fn figures() -> Figures {
     let cuts = Cuts::new(60, 480, &[HOUR]).unwrap();
     let totals = totals(&cuts);
-    let scope = Scope { period: HOUR, cuts: &cuts, statements: None };
+    let scope = Scope { period: HOUR, cuts: &cuts, statements: None, good_condition: None };
     let subject = |id| Subject {
         id,
         totals: &totals,
         digital: true,
-        class: EvidenceClass::B,
+        feeds: Feeds {
+            state: StateFrom::Controller,
+            parts: true,
+            power_meter: false,
+            spindle: false,
+            cutting: false,
+        },
         mapping: "00112233445566778899aabbccddeeff",
         calendar: &Calendar::Always,
+        cycles: None,
     };
     let subjects: Vec<Subject<'_>> = NAMES.iter().map(|(id, _)| subject(*id)).collect();
     let table = |machine: Option<&str>, subjects: &[Subject<'_>]| KpiTable {

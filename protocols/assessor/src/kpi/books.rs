@@ -1,0 +1,161 @@
+//! Where figures come from: a verified bundle or a file. Both answer the same questions by the same calls of
+//! `kpi`; what differs is who vouches for the totals.
+
+use std::collections::BTreeSet;
+
+use kpi::calendar::ShiftRun;
+use kpi::{Calendar, KpiId, MachineKind, Period, Scope, Subject, Times, kpis};
+use verify::report::KpiTable;
+use verify::timeline::Timeline;
+use verify::{Ledger, Verified};
+
+use super::book::Book;
+
+/// What a machine is called.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+pub struct MachineName {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Line; empty where none is given.
+    pub line: String,
+}
+
+/// A source of figures.
+pub trait Books {
+    /// Every machine.
+    fn machines(&self) -> Vec<MachineName>;
+    /// From the first to the last second there is, or the period that the assessor's trust file names.
+    fn extent(&self) -> Period;
+    /// Minutes east of UTC.
+    fn offset_min(&self) -> i32;
+    /// The figures of the machines that `inside` lets in, together.
+    fn table(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> KpiTable;
+    /// The calendar of a machine.
+    fn calendar(&self, machine: &str) -> Option<&Calendar>;
+    /// States and energy over time.
+    fn timeline(&self) -> &Timeline;
+}
+
+/// A verified bundle's ledger with the timeline of its report.
+pub struct BundleBooks {
+    /// Totals.
+    pub ledger: Verified<Ledger>,
+    /// States and energy over time.
+    pub timeline: Timeline,
+}
+
+impl Books for BundleBooks {
+    fn machines(&self) -> Vec<MachineName> {
+        let name = |m: verify::ledger::LedgerMachine<'_>| MachineName {
+            id: m.id.to_owned(),
+            name: if m.name.is_empty() { m.id.to_owned() } else { m.name.to_owned() },
+            line: m.line.to_owned(),
+        };
+        self.ledger.machines().map(name).collect()
+    }
+
+    fn extent(&self) -> Period {
+        self.ledger.extent()
+    }
+
+    fn offset_min(&self) -> i32 {
+        self.ledger.utc_offset_min()
+    }
+
+    fn table(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> KpiTable {
+        self.ledger.table(period, inside)
+    }
+
+    fn calendar(&self, machine: &str) -> Option<&Calendar> {
+        self.ledger.calendar(machine)
+    }
+
+    fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+}
+
+/// What stands for the hash of a state mapping where a file names the states.
+const AS_WRITTEN: &str = "as written in the file";
+
+impl Books for Book {
+    fn machines(&self) -> Vec<MachineName> {
+        let name = |m: &super::book::BookedMachine| MachineName {
+            id: m.id.clone(),
+            name: m.name.clone(),
+            line: m.line.clone(),
+        };
+        self.machines.iter().map(name).collect()
+    }
+
+    fn extent(&self) -> Period {
+        self.extent
+    }
+
+    fn offset_min(&self) -> i32 {
+        self.offset_min
+    }
+
+    fn table(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> KpiTable {
+        let subjects: Vec<Subject<'_>> = self
+            .machines
+            .iter()
+            .filter(|m| inside(&m.id))
+            .map(|m| Subject {
+                id: &m.id,
+                totals: &m.totals,
+                digital: false,
+                feeds: m.feeds,
+                mapping: AS_WRITTEN,
+                calendar: &m.calendar,
+                cycles: Some(&m.cycles),
+            })
+            .collect();
+        let scope = Scope { period, cuts: &self.cuts, statements: None, good_condition: None };
+        let mut times = Times::default();
+        for subject in subjects.iter().filter(|s| s.totals.kind() == MachineKind::Machine) {
+            times += subject.totals.times(&self.cuts, subject.calendar, period);
+        }
+        let mut kpis = kpis(scope, &subjects);
+        kpis.retain(|kpi| self.can_tell(kpi.id));
+        for kpi in &mut kpis {
+            // A register that somebody typed is a declaration, whatever it was read from.
+            kpi.class = kpi::EvidenceClass::D;
+        }
+        KpiTable { name: String::new(), period, machine: None, times, kpis }
+    }
+
+    fn calendar(&self, machine: &str) -> Option<&Calendar> {
+        self.machines.iter().find(|m| m.id == machine).map(|m| &m.calendar)
+    }
+
+    fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+}
+
+impl Book {
+    /// No file proves a connection, and sums of times hide the order of faults: such figures are left out, since a
+    /// zero would mean something that nobody said.
+    pub fn can_tell(&self, id: KpiId) -> bool {
+        match id {
+            KpiId::ConnectionRate | KpiId::ConnectionRateAll => false,
+            KpiId::Mtbf | KpiId::Mttr => !self.has_sums,
+            _ => true,
+        }
+    }
+}
+
+/// The shifts of a period over the machines that count, each with the name it has in the plan. Shifts of different
+/// machines that begin and end together are one.
+pub fn shifts(books: &dyn Books, period: Period, inside: &dyn Fn(&str) -> bool) -> Vec<(String, Period)> {
+    let mut all: BTreeSet<(i64, i64, String)> = BTreeSet::new();
+    for machine in books.machines().iter().filter(|m| inside(&m.id)) {
+        let Some(calendar) = books.calendar(&machine.id) else { continue };
+        let runs = calendar.shifts(period);
+        all.extend(runs.into_iter().map(|ShiftRun { name, over, .. }| (over.from, over.to, name)));
+    }
+    all.into_iter().map(|(from, to, name)| (name, Period { from, to })).collect()
+}
