@@ -13,7 +13,7 @@ use kpi::{Calendar, Cuts, Kpi, MachineTotals, Period, Scope, Subject};
 use serde::Serialize;
 use thiserror::Error;
 use tlog::{Read as _, SqliteLog};
-use verify::roster::{evidence_class, measured};
+use verify::roster::{feeds, measured};
 
 /// Windows read at a time.
 const PAGE: u32 = 4096;
@@ -78,12 +78,13 @@ pub(crate) fn compute(
             id: &machine.id,
             totals,
             digital: machine.flags.digital,
-            class: evidence_class(machine),
+            feeds: feeds(machine),
             mapping: mappings.get(&machine.index).map_or("", String::as_str),
             calendar: &walk.calendar,
+            cycles: None,
         })
         .collect();
-    let scope = Scope { period, cuts: &walk.cuts, statements: None };
+    let scope = Scope { period, cuts: &walk.cuts, statements: None, good_condition: None };
     out.kpis = kpi::kpis(scope, &subjects);
     out.period = Some(period);
     Ok(out)

@@ -1,14 +1,27 @@
 //! From totals to figures: sums over the machines of a boundary first, one division at the end, never an
-//! average of ratios. The boundary of each figure follows from the roster, never from what the data hold.
+//! average of ratios. The boundary of each figure follows from the roster, never from what the data hold, so that
+//! it cannot be chosen by leaving data out.
+//!
+//! Each family of figures has its own file: shares of time, figures of cycles and parts, faults, orders, registers,
+//! connection. What is declared (cycle times, good condition) comes in from outside and is never assumed.
+
+mod connection;
+mod fault;
+mod order;
+mod part;
+mod register;
+mod share;
 
 use num_bigint::BigInt;
 
 use crate::calendar::Calendar;
 use crate::chain::Quantity;
-use crate::connect;
+use crate::cycle::Cycles;
 use crate::definition::{Definition, KpiId};
-use crate::figure::{EvidenceClass, Excluded, Exclusion, Figure, Kpi, Term, Undefined};
-use crate::iso::{self, Bounds};
+use crate::figure::{
+    EvidenceClass, Excluded, Exclusion, Feeds, Figure, Finding, FindingKind, Kpi, Term, Undefined,
+};
+use crate::iso::Bounds;
 use crate::period::{Cuts, Period};
 use crate::rational::Rational;
 use crate::times::Times;
@@ -16,8 +29,6 @@ use crate::totals::{AmountBounds, MachineKind, MachineTotals};
 
 /// Above this share of unknown busy time a figure is provisional: 1/20.
 const PROVISIONAL_ABOVE: (u64, u64) = (1, 20);
-/// mWh in a kWh.
-const MWH_PER_KWH: u32 = 1_000_000;
 
 /// A machine of a boundary.
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +39,62 @@ pub struct Subject<'a> {
     pub totals: &'a MachineTotals,
     /// Roster: a digital machine (NC machine, robot, equipment with a data interface).
     pub digital: bool,
-    /// How directly its state is measured.
-    pub class: EvidenceClass,
+    /// The points that feed it, as roster entry and mapping declare them.
+    pub feeds: Feeds,
     /// Hash of its state mapping, hex.
     pub mapping: &'a str,
     /// The calendar its totals were made with.
     pub calendar: &'a Calendar,
+    /// Its declared cycle times; `None` is the same as none declared.
+    pub cycles: Option<&'a Cycles>,
+}
+
+/// Machines in good condition, as somebody declared them (设备完好率).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoodCondition {
+    good: u32,
+    total: u32,
+    document: String,
+}
+
+/// Why a declaration of machines in good condition cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GoodConditionError {
+    /// No machines at all.
+    #[error("a good condition rate over no machines; declare how many there are")]
+    NoMachines,
+    /// More in good condition than there are.
+    #[error("{good} of {total} machines in good condition; check both numbers")]
+    MoreThanAll {
+        /// In good condition.
+        good: u32,
+        /// Of how many.
+        total: u32,
+    },
+    /// Nothing stands behind it.
+    #[error("a declared good condition rate needs the SHA-256 of its document, 64 hex digits")]
+    NoDocument,
+}
+
+impl GoodCondition {
+    /// `good` of `total` machines, by a document with this SHA-256 (hex).
+    pub fn new(good: u32, total: u32, document: &str) -> Result<Self, GoodConditionError> {
+        if total == 0 {
+            return Err(GoodConditionError::NoMachines);
+        }
+        if good > total {
+            return Err(GoodConditionError::MoreThanAll { good, total });
+        }
+        if document.len() != 64 || !document.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(GoodConditionError::NoDocument);
+        }
+        Ok(Self { good, total, document: document.to_ascii_lowercase() })
+    }
+
+    /// SHA-256 of its document, hex.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
 }
 
 /// What figures are computed over.
@@ -45,44 +106,150 @@ pub struct Scope<'a> {
     pub cuts: &'a Cuts,
     /// Hash of the statements behind the figures, hex; see [`Kpi::statements`].
     pub statements: Option<&'a str>,
+    /// Machines in good condition, if anybody declared them.
+    pub good_condition: Option<&'a GoodCondition>,
 }
 
 /// Every figure over the machines, in the order of the definitions.
 pub fn kpis(scope: Scope<'_>, machines: &[Subject<'_>]) -> Vec<Kpi> {
-    crate::definition::all().map(|d| kpi(scope, machines, d)).collect()
+    let sums = Sums::of(scope, machines);
+    crate::definition::all().map(|d| one(scope, machines, &sums, d)).collect()
 }
 
-fn kpi(scope: Scope<'_>, machines: &[Subject<'_>], definition: &Definition) -> Kpi {
-    let boundary = Boundary::of(definition.id, machines);
-    let mut kpi = boundary.blank(scope, definition);
+/// One figure over the machines.
+pub fn kpi(scope: Scope<'_>, machines: &[Subject<'_>], id: KpiId) -> Kpi {
+    one(scope, machines, &Sums::of(scope, machines), id.definition())
+}
+
+/// Times of each machine over the period: most figures ask for them.
+struct Sums(Vec<Times>);
+
+impl Sums {
+    fn of(scope: Scope<'_>, machines: &[Subject<'_>]) -> Self {
+        Self(machines.iter().map(|m| m.totals.times(scope.cuts, m.calendar, scope.period)).collect())
+    }
+}
+
+fn one(scope: Scope<'_>, machines: &[Subject<'_>], sums: &Sums, definition: &Definition) -> Kpi {
+    let boundary = Boundary::of(scope, definition.id, machines, sums);
+    let mut kpi = boundary.blank(definition);
     if boundary.inside.is_empty() {
         let reason = if machines.is_empty() { Undefined::NoMachines } else { Undefined::NotMeasured };
         kpi.value = Figure::Undefined { reason };
         return kpi;
     }
-    match definition.id {
-        KpiId::PowerOnRate | KpiId::Availability | KpiId::Utilization | KpiId::Technical => {
-            boundary.time_share(scope, &mut kpi);
-        }
-        KpiId::Energy => boundary.energy(scope, &mut kpi),
-        KpiId::EnergyPerPart => boundary.energy_per_part(scope, &mut kpi),
-        KpiId::ConnectionRate | KpiId::ConnectionRateAll => boundary.connection(scope, &mut kpi),
-        _ => {}
+    let family = Family::of(definition.id);
+    if family.is_planned(definition.id) && !boundary.times.is_dated() {
+        kpi.value = Figure::Undefined { reason: Undefined::NoCalendar };
+        return kpi;
+    }
+    match family {
+        Family::Share => boundary.share(&mut kpi),
+        Family::Part => boundary.part(&mut kpi),
+        Family::Fault => boundary.fault(&mut kpi),
+        Family::Order => boundary.order(&mut kpi),
+        Family::Register => boundary.register(&mut kpi),
+        Family::Connection => boundary.connection(&mut kpi),
+        Family::Declared => boundary.good_condition(&mut kpi),
     }
     kpi
 }
 
+/// How a figure is formed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Share,
+    Part,
+    Fault,
+    Order,
+    Register,
+    Connection,
+    Declared,
+}
+
+impl Family {
+    const fn of(id: KpiId) -> Self {
+        match id {
+            KpiId::PowerOnRate
+            | KpiId::Availability
+            | KpiId::Utilization
+            | KpiId::Technical
+            | KpiId::Allocation
+            | KpiId::SetupRate
+            | KpiId::CorrectiveMaintenance
+            | KpiId::UtilCalendar
+            | KpiId::UtilShift
+            | KpiId::ShopAvailability
+            | KpiId::RunRate
+            | KpiId::SpindleRate
+            | KpiId::CuttingRate
+            | KpiId::CuttingRateApt => Self::Share,
+            KpiId::Effectiveness
+            | KpiId::Performance
+            | KpiId::Quality
+            | KpiId::Oee
+            | KpiId::Nee
+            | KpiId::Teep => Self::Part,
+            KpiId::Mtbf | KpiId::Mttr => Self::Fault,
+            KpiId::ProductionProcess | KpiId::AllocationRatio | KpiId::Throughput => Self::Order,
+            KpiId::Energy | KpiId::EnergyPerPart | KpiId::ComprehensiveEnergy => Self::Register,
+            KpiId::ConnectionRate | KpiId::ConnectionRateAll => Self::Connection,
+            KpiId::GoodCondition => Self::Declared,
+        }
+    }
+
+    /// Whether the figure rests on planned time, so that a day without a calendar leaves it without a value.
+    const fn is_planned(self, id: KpiId) -> bool {
+        match self {
+            Self::Share => !matches!(
+                id,
+                KpiId::PowerOnRate
+                    | KpiId::UtilCalendar
+                    | KpiId::RunRate
+                    | KpiId::SpindleRate
+                    | KpiId::CuttingRate
+                    | KpiId::CuttingRateApt
+            ),
+            Self::Part | Self::Fault | Self::Order | Self::Connection => true,
+            Self::Register | Self::Declared => false,
+        }
+    }
+
+    /// Whether it asks for states.
+    const fn is_of_states(self) -> bool {
+        matches!(self, Self::Share | Self::Part | Self::Fault | Self::Order)
+    }
+}
+
+/// The machines that count in one figure.
 struct Boundary<'a> {
+    scope: Scope<'a>,
     inside: Vec<Subject<'a>>,
     excluded: Vec<Excluded>,
+    /// Sum over the machines.
+    times: Times,
+    /// By machine.
+    by_machine: Vec<Times>,
+    all: usize,
 }
 
 impl<'a> Boundary<'a> {
-    fn of(id: KpiId, machines: &[Subject<'a>]) -> Self {
-        let mut boundary = Self { inside: Vec::new(), excluded: Vec::new() };
-        for machine in machines {
+    fn of(scope: Scope<'a>, id: KpiId, machines: &[Subject<'a>], sums: &Sums) -> Self {
+        let mut boundary = Self {
+            scope,
+            inside: Vec::new(),
+            excluded: Vec::new(),
+            times: Times::default(),
+            by_machine: Vec::new(),
+            all: machines.len(),
+        };
+        for (machine, times) in machines.iter().zip(&sums.0) {
             match exclusion(id, machine) {
-                None => boundary.inside.push(*machine),
+                None => {
+                    boundary.inside.push(*machine);
+                    boundary.times += *times;
+                    boundary.by_machine.push(*times);
+                }
                 Some(reason) => {
                     boundary.excluded.push(Excluded { machine: machine.id.to_owned(), reason });
                 }
@@ -91,7 +258,7 @@ impl<'a> Boundary<'a> {
         boundary
     }
 
-    fn blank(&self, scope: Scope<'_>, d: &Definition) -> Kpi {
+    fn blank(&self, d: &Definition) -> Kpi {
         let mut mappings: Vec<String> = self.inside.iter().map(|m| m.mapping.to_owned()).collect();
         mappings.sort_unstable();
         mappings.dedup();
@@ -107,126 +274,75 @@ impl<'a> Boundary<'a> {
             denominator: None,
             machines: self.inside.iter().map(|m| m.id.to_owned()).collect(),
             excluded: self.excluded.clone(),
-            period: scope.period,
+            findings: Vec::new(),
+            period: self.scope.period,
             coverage: Rational::zero(),
-            class: self.inside.iter().map(|m| m.class).max().unwrap_or(EvidenceClass::D),
+            class: self.class(),
             provisional: false,
-            calendar: self.calendars(scope.period),
+            calendar: self.calendars(),
             mappings,
-            statements: scope.statements.map(str::to_owned),
+            statements: self.scope.statements.map(str::to_owned),
             method: crate::METHOD_VERSION,
         }
     }
 
-    /// Calendars of its machines and their versions in force in a period.
-    fn calendars(&self, period: Period) -> String {
-        let mut versions: Vec<String> = self.inside.iter().map(|m| m.calendar.version_in(period)).collect();
+    /// How directly the states are measured: the worst machine decides.
+    fn class(&self) -> EvidenceClass {
+        self.inside.iter().map(|m| m.feeds.class()).max().unwrap_or(EvidenceClass::D)
+    }
+
+    /// Calendars of its machines and their versions in force in the period.
+    fn calendars(&self) -> String {
+        let mut versions: Vec<String> =
+            self.inside.iter().map(|m| m.calendar.version_in(self.scope.period)).collect();
         versions.sort_unstable();
         versions.dedup();
         versions.join(", ")
     }
 
-    fn times(&self, scope: Scope<'_>) -> Times {
-        let mut times = Times::default();
-        for machine in &self.inside {
-            times += machine.totals.times(scope.cuts, machine.calendar, scope.period);
-        }
-        times
-    }
-
-    fn time_share(&self, scope: Scope<'_>, kpi: &mut Kpi) {
-        let t = self.times(scope);
-        let (part, whole, u) = (t.apt_ms, "PBT", t.unknown_ms);
-        let (bounds, numerator, denominator) = match kpi.id {
-            KpiId::PowerOnRate => {
-                let u = t.calendar_unknown_ms;
-                (iso::power_on(&t), term("on", t.on_ms, u), term("calendar", t.calendar_ms, 0))
-            }
-            KpiId::Availability => (iso::availability(&t), term("APT", part, u), term(whole, t.pbt_ms, 0)),
-            KpiId::Utilization => (iso::utilization(&t), term("APT", part, u), term("AUBT", t.aubt_ms(), u)),
-            _ => (iso::technical(&t), term("APT", part, u), term("APT + ADET", part + t.adet_ms, u)),
-        };
-        kpi.value = figure(bounds);
-        (kpi.numerator, kpi.denominator) = (Some(numerator), Some(denominator));
+    /// Coverage and the provisional mark of a figure that rests on states.
+    fn measured_by_states(&self, kpi: &mut Kpi) {
+        let t = &self.times;
         kpi.coverage = ratio(t.calendar_ms - t.calendar_unknown_ms, t.calendar_ms);
         let (n, d) = PROVISIONAL_ABOVE;
         kpi.provisional = u128::from(t.unknown_ms) * u128::from(d) > u128::from(t.pbt_ms) * u128::from(n);
     }
 
-    fn energy(&self, scope: Scope<'_>, kpi: &mut Kpi) {
-        let energy = self.amount(scope, Quantity::Energy);
-        let kwh = |mwh: u128| ratio(mwh, MWH_PER_KWH);
-        kpi.value = Figure::Interval { lower: kwh(energy.lower), upper: energy.upper.map(kwh) };
-        kpi.numerator = Some(amount_term("E", "mWh", &energy));
-        self.measured_by_register(scope, kpi, &energy);
-    }
-
-    fn energy_per_part(&self, scope: Scope<'_>, kpi: &mut Kpi) {
-        let good = self.inside.iter().all(|m| m.totals.measures(Quantity::GoodParts));
-        let (quantity, symbol) = if good { (Quantity::GoodParts, "GQ") } else { (Quantity::Parts, "PQ") };
-        let energy = self.amount(scope, Quantity::Energy);
-        let parts = self.amount(scope, quantity);
-        let lower = parts.upper.map_or(Some(Rational::zero()), |most| per_part(energy.lower, most));
-        kpi.value = match lower {
-            Some(lower) => {
-                Figure::Interval { lower, upper: energy.upper.and_then(|most| per_part(most, parts.lower)) }
+    /// A finding of each machine that `found` holds for.
+    fn find(&self, kpi: &mut Kpi, kind: FindingKind, found: impl Fn(&Subject<'_>, &Times) -> bool) {
+        for (machine, times) in self.inside.iter().zip(&self.by_machine) {
+            if found(machine, times) {
+                kpi.findings.push(Finding { machine: Some(machine.id.to_owned()), kind });
             }
-            None => Figure::Undefined { reason: Undefined::NoOutput },
-        };
-        kpi.numerator = Some(amount_term("E", "mWh", &energy));
-        kpi.denominator = Some(amount_term(symbol, "pcs", &parts));
-        let covered_s = energy.covered_s.min(parts.covered_s);
-        let integrated = energy.integrated || parts.integrated;
-        self.measured_by_register(scope, kpi, &AmountBounds { covered_s, integrated, ..energy });
-    }
-
-    /// A register is read from its meter whatever feeds the machine's state, so its class does not depend on it.
-    fn measured_by_register(&self, scope: Scope<'_>, kpi: &mut Kpi, amount: &AmountBounds) {
-        kpi.class = if amount.integrated { EvidenceClass::C } else { EvidenceClass::B };
-        kpi.coverage = ratio(amount.covered_s, u128::from(scope.period.seconds()) * self.count());
-        let (n, d) = PROVISIONAL_ABOVE;
-        let open = Rational::integer(1).0 - &kpi.coverage.0;
-        kpi.provisional = open > ratio(n, d).0;
-    }
-
-    fn amount(&self, scope: Scope<'_>, quantity: Quantity) -> AmountBounds {
-        let Scope { cuts, period, .. } = scope;
-        let mut sum = AmountBounds { upper: Some(0), ..AmountBounds::default() };
-        for machine in &self.inside {
-            let one = machine.totals.amount(cuts, quantity, period);
-            sum.lower += one.lower;
-            sum.upper = sum.upper.zip(one.upper).map(|(a, b)| a + b);
-            sum.covered_s += one.covered_s;
-            sum.integrated |= one.integrated;
         }
-        sum
     }
 
-    fn connection(&self, scope: Scope<'_>, kpi: &mut Kpi) {
-        let (mut lower, mut upper, mut days, mut signed_ms) = (0, 0, 0, 0u64);
-        for machine in &self.inside {
-            let one = connect::days(machine.totals, scope.cuts, machine.calendar, scope.period);
-            // A machine that the roster calls not digital stands in the denominator of all machines only, and one
-            // that nothing measures is not connected.
-            if machine.digital && machine.totals.kind() != MachineKind::Listed {
-                lower += one.lower;
-                upper += one.upper;
-            }
-            days += one.days;
-            let cells = machine.totals.cells_of(scope.cuts, scope.period).filter_map(|(_, cell)| cell);
-            signed_ms += cells.map(|c| c.counted_ms + c.down_ms).sum::<u64>();
-        }
-        let bounds = Rational::ratio(lower, days).zip(Rational::ratio(upper, days));
-        kpi.value = figure(bounds.map(|(lower, upper)| Bounds { lower, upper }));
-        let days_term = |symbol, lower: u64, upper: u64| Term {
-            symbol,
-            unit: "machine-days",
-            lower: Rational::integer(lower),
-            upper: Some(Rational::integer(upper)),
+    fn amount(&self, quantity: Quantity) -> AmountBounds {
+        let Scope { cuts, period, .. } = self.scope;
+        let each = self.inside.iter().map(|machine| machine.totals.amount(cuts, quantity, period));
+        sum(each)
+    }
+
+    /// A part quantity as far as it lies in planned busy time.
+    fn busy_amount(&self, quantity: Quantity) -> AmountBounds {
+        let Scope { cuts, period, .. } = self.scope;
+        sum(self.inside.iter().map(|machine| machine.totals.busy_amount(cuts, quantity, period)))
+    }
+
+    fn good_condition(&self, kpi: &mut Kpi) {
+        kpi.class = EvidenceClass::D;
+        let Some(declared) = self.scope.good_condition else {
+            kpi.value = Figure::Undefined { reason: Undefined::NotDeclared };
+            return;
         };
-        kpi.numerator = Some(days_term("connected", lower, upper));
-        kpi.denominator = Some(days_term("machines × days", days, days));
-        kpi.coverage = ratio(signed_ms, u128::from(scope.period.ms()) * self.count());
+        kpi.value =
+            figure(Rational::ratio(declared.good, declared.total).map(Bounds::point), Undefined::NoMachines);
+        let machines = |symbol, n: u32| exact_term(symbol, "machines", n);
+        kpi.numerator = Some(machines("good", declared.good));
+        kpi.denominator = Some(machines("all", declared.total));
+        if usize::try_from(declared.total) != Ok(self.all) {
+            kpi.findings.push(Finding { machine: None, kind: FindingKind::RosterTotalDiffers });
+        }
     }
 
     fn count(&self) -> u128 {
@@ -234,32 +350,56 @@ impl<'a> Boundary<'a> {
     }
 }
 
+fn sum(each: impl Iterator<Item = AmountBounds>) -> AmountBounds {
+    let mut sum = AmountBounds { upper: Some(0), ..AmountBounds::default() };
+    for one in each {
+        sum.lower += one.lower;
+        sum.upper = sum.upper.zip(one.upper).map(|(a, b)| a + b);
+        sum.covered_s += one.covered_s;
+        sum.integrated |= one.integrated;
+    }
+    sum
+}
+
 fn exclusion(id: KpiId, machine: &Subject<'_>) -> Option<Exclusion> {
     let measures = |quantity| machine.totals.measures(quantity);
     let parts = measures(Quantity::Parts) || measures(Quantity::GoodParts);
     let kind = machine.totals.kind();
-    let of_times =
-        matches!(id, KpiId::PowerOnRate | KpiId::Availability | KpiId::Utilization | KpiId::Technical);
     match id {
-        _ if of_times && kind != MachineKind::Machine => Some(Exclusion::NoStates),
-        KpiId::Energy | KpiId::EnergyPerPart if kind == MachineKind::Listed => Some(Exclusion::NotMeasured),
-        KpiId::Energy | KpiId::EnergyPerPart if !measures(Quantity::Energy) => {
+        _ if Family::of(id).is_of_states() && kind != MachineKind::Machine => Some(Exclusion::NoStates),
+        KpiId::SpindleRate if !machine.feeds.spindle => Some(Exclusion::NoSpindlePoint),
+        KpiId::CuttingRate | KpiId::CuttingRateApt if !machine.feeds.cutting => {
+            Some(Exclusion::NoCuttingPoint)
+        }
+        KpiId::Effectiveness | KpiId::Performance | KpiId::Quality | KpiId::Throughput
+            if !measures(Quantity::Parts) =>
+        {
+            Some(Exclusion::NoPartRegister)
+        }
+        KpiId::Quality | KpiId::Oee | KpiId::Nee | KpiId::Teep if !measures(Quantity::GoodParts) => {
+            Some(Exclusion::NoGoodPartRegister)
+        }
+        KpiId::Energy | KpiId::EnergyPerPart | KpiId::ComprehensiveEnergy if kind == MachineKind::Listed => {
+            Some(Exclusion::NotMeasured)
+        }
+        KpiId::Energy | KpiId::EnergyPerPart | KpiId::ComprehensiveEnergy if !measures(Quantity::Energy) => {
             Some(Exclusion::NoEnergyRegister)
         }
         KpiId::EnergyPerPart if !parts => Some(Exclusion::NoPartRegister),
+        KpiId::ComprehensiveEnergy if !measures(Quantity::Parts) => Some(Exclusion::NoPartRegister),
         KpiId::ConnectionRate if !machine.digital => Some(Exclusion::NotDigital),
         _ => None,
     }
 }
 
-fn figure(bounds: Option<Bounds>) -> Figure {
+fn figure(bounds: Option<Bounds>, otherwise: Undefined) -> Figure {
     match bounds {
-        Some(Bounds { lower, upper }) => Figure::Interval { lower, upper: Some(upper) },
-        None => Figure::Undefined { reason: Undefined::NoTime },
+        Some(Bounds { lower, upper }) => Figure::Interval { lower, upper },
+        None => Figure::Undefined { reason: otherwise },
     }
 }
 
-fn term(symbol: &'static str, lower: u64, unknown: u64) -> Term {
+fn time_term(symbol: &'static str, lower: u64, unknown: u64) -> Term {
     Term {
         symbol,
         unit: "ms",
@@ -268,12 +408,13 @@ fn term(symbol: &'static str, lower: u64, unknown: u64) -> Term {
     }
 }
 
-fn amount_term(symbol: &'static str, unit: &'static str, amount: &AmountBounds) -> Term {
-    Term { symbol, unit, lower: Rational::integer(amount.lower), upper: amount.upper.map(Rational::integer) }
+fn exact_term(symbol: &'static str, unit: &'static str, value: impl Into<BigInt>) -> Term {
+    let value = Rational::integer(value);
+    Term { symbol, unit, upper: Some(value.clone()), lower: value }
 }
 
-fn per_part(mwh: u128, parts: u128) -> Option<Rational> {
-    Rational::ratio(mwh, BigInt::from(parts) * MWH_PER_KWH)
+fn amount_term(symbol: &'static str, unit: &'static str, amount: &AmountBounds) -> Term {
+    Term { symbol, unit, lower: Rational::integer(amount.lower), upper: amount.upper.map(Rational::integer) }
 }
 
 /// A ratio whose denominator is zero only when there is nothing to speak of.

@@ -3,7 +3,7 @@
 //! that knows the true counters, reads them or fails to, is switched off and on, and meets counter resets.
 
 use crate::chain::CounterBreak;
-use crate::figure::EvidenceClass;
+use crate::figure::{Feeds, StateFrom};
 use crate::totals::{Hole, MachineTotals, Standing};
 use crate::{
     Amount, AmountQuality, Better, Calendar, Cuts, Figure, Kpi, KpiId, Leaf, MachineWindow, Period, Quantity,
@@ -15,6 +15,8 @@ const STEP: i64 = 900;
 /// 21:00 at +08:00, so that midnight falls after twelve windows.
 const START: i64 = 13 * 3600;
 const CALENDAR: Calendar = Calendar::Always;
+const FEEDS: Feeds =
+    Feeds { state: StateFrom::Controller, parts: true, power_meter: false, spindle: true, cutting: true };
 
 /// What truly happens in one step, and what the agent makes of it.
 #[derive(Clone, Debug)]
@@ -135,9 +137,17 @@ fn total<'a>(cuts: &Cuts, tiles: impl IntoIterator<Item = &'a Tile>) -> MachineT
 fn figures(cuts: &Cuts, period: Period, totals: &[&MachineTotals]) -> Vec<Kpi> {
     let subjects: Vec<Subject<'_>> = totals
         .iter()
-        .map(|totals| Subject { id: "m", totals, digital: true, class: EvidenceClass::B, mapping: "00", calendar: &CALENDAR })
+        .map(|totals| Subject {
+            id: "m",
+            totals,
+            digital: true,
+            feeds: FEEDS,
+            mapping: "00",
+            calendar: &CALENDAR,
+            cycles: None,
+        })
         .collect();
-    kpis(Scope { period, cuts, statements: None }, &subjects)
+    kpis(Scope { period, cuts, statements: None, good_condition: None }, &subjects)
 }
 
 /// Whether the worse bound of `with_less` is no better than that of `with_all`.
@@ -205,7 +215,7 @@ proptest! {
         let tiles = sign(&story);
         let (head, tail) = tiles.split_at(cut.min(tiles.len()));
         let mut both = total(&cuts, head);
-        both.append(&cuts, total(&cuts, tail)).unwrap();
+        both.append(&cuts, &CALENDAR, total(&cuts, tail)).unwrap();
         prop_assert_eq!(both, total(&cuts, &tiles));
     }
 
@@ -218,7 +228,7 @@ proptest! {
             sign(&story).into_iter().zip(dropped).filter(|(_, d)| !d).map(|(t, _)| t).collect();
         let (head, tail) = tiles.split_at(cut.min(tiles.len()));
         let mut both = total(&cuts, head);
-        both.append(&cuts, total(&cuts, tail)).unwrap();
+        both.append(&cuts, &CALENDAR, total(&cuts, tail)).unwrap();
         prop_assert_eq!(both, total(&cuts, &tiles));
     }
 

@@ -40,6 +40,8 @@ pub struct Times {
     pub producing_unordered_ms: u64,
     /// PRODUCING outside PBT; counted nowhere else and a finding.
     pub producing_unplanned_ms: u64,
+    /// PRODUCING of all calendar time, planned or not.
+    pub producing_ms: u64,
     /// Time for which the calendar has no data: neither inside POT nor outside it, so that no figure of planned
     /// time has a value unless it is zero.
     pub undated_ms: u64,
@@ -68,6 +70,7 @@ impl Times {
         self.calendar_unknown_ms += unknown;
         self.on_ms += known - off;
         let producing = states_ms[Leaf::Producing.index()];
+        self.producing_ms += producing;
         match slot {
             Slot::Undated => self.undated_ms += length_ms,
             Slot::NotScheduled => self.producing_unplanned_ms += producing,
@@ -141,6 +144,7 @@ impl std::ops::AddAssign for Times {
         self.calendar_unknown_ms += o.calendar_unknown_ms;
         self.producing_unordered_ms += o.producing_unordered_ms;
         self.producing_unplanned_ms += o.producing_unplanned_ms;
+        self.producing_ms += o.producing_ms;
         self.undated_ms += o.undated_ms;
         self.aoet_ms += o.aoet_ms;
         self.orders_unstated_ms += o.orders_unstated_ms;

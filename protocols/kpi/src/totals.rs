@@ -4,9 +4,10 @@
 //! Nothing here decides which windows may be counted, and nothing here divides.
 
 use crate::amount::AmountQuality;
-use crate::calendar::{Calendar, SLOTS};
+use crate::calendar::{Calendar, Place, SLOTS, Slot, Stretch};
 use crate::chain::{Booking, Chain, CounterBreak, QUANTITIES, Quantity};
-use crate::leaf::LEAVES;
+use crate::faults::FaultRun;
+use crate::leaf::{LEAVES, Leaf};
 use crate::period::{Cuts, Period};
 use crate::times::Times;
 use crate::window::MachineWindow;
@@ -77,6 +78,8 @@ pub struct Cell {
     pub spindle_ms: u64,
     /// Entries into FAULT.
     pub fault_count: u64,
+    /// Faults of busy time.
+    pub faults: FaultRun,
     /// What lies wholly within this cell, by quantity.
     pub amounts: [CellAmount; QUANTITIES],
 }
@@ -92,6 +95,29 @@ pub struct CellAmount {
     pub unknown: bool,
     /// Some of it was integrated from power.
     pub integrated: bool,
+    /// The part of it in planned busy time.
+    pub busy: BusyAmount,
+}
+
+/// The part of an amount in planned busy time. What the rest is lies outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BusyAmount {
+    /// Sum of differences over stretches wholly in busy time.
+    pub sum: u128,
+    /// Seconds those cover.
+    pub covered_s: u64,
+    /// Sum of differences over stretches partly in busy time: they may lie on either side.
+    pub astride: u128,
+    /// Some unknown stretch reaches into busy time.
+    pub unknown: bool,
+}
+
+/// Where a stretch lies in the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Busy,
+    Astride,
+    Outside,
 }
 
 /// An amount over a stretch that crosses a cut.
@@ -137,9 +163,10 @@ pub struct MachineTotals {
     /// Ascending. Windows come in order of time, so the last one is nearly always the one that grows.
     cells: Vec<(Period, Cell)>,
     chains: [Chain; QUANTITIES],
-    spans: [Vec<Span>; QUANTITIES],
+    spans: [Vec<(Span, Side)>; QUANTITIES],
     begin: Option<i64>,
     reach: Option<i64>,
+    place: Place,
 }
 
 impl MachineTotals {
@@ -183,21 +210,22 @@ impl MachineTotals {
     ) -> Result<Booked, OrderError> {
         let to = t + cuts.step_s();
         self.follow(t, to)?;
-        let slot = calendar.slot(t).index();
+        let stretch = self.place.stretch(calendar, t);
         let cell = self.cell(cuts, t);
         if standing.counted {
-            cell.count(window, slot, cuts.step_s());
+            cell.count(window, stretch.slot, cuts.step_s());
         } else {
             cell.uncounted_ms += ms(cuts.step_s());
         }
-        Ok(self.book(cuts, t, to, window, breaks, standing))
+        let plan = (calendar, stretch);
+        Ok(self.book(cuts, plan, Period { from: t, to }, window, breaks, standing))
     }
 
     fn book(
         &mut self,
         cuts: &Cuts,
-        from: i64,
-        to: i64,
+        plan: (&Calendar, Stretch),
+        Period { from, to }: Period,
         window: &MachineWindow,
         breaks: &[CounterBreak],
         Standing { counted, opening }: Standing,
@@ -211,7 +239,7 @@ impl MachineTotals {
             }
             let flags = (counted, opening);
             booked[i] = self.chains[i].window(from, to, amounts[i], breaks, quantity, flags);
-            self.enter(cuts, quantity, booked[i]);
+            self.enter(cuts, plan, quantity, booked[i]);
             if amounts[i].quality == AmountQuality::Integrated {
                 self.cell(cuts, from).amounts[i].integrated = true;
             }
@@ -235,18 +263,18 @@ impl MachineTotals {
         Ok(())
     }
 
-    /// Appends totals of the same machine over later time, made with the same cuts.
-    pub fn append(&mut self, cuts: &Cuts, later: Self) -> Result<(), OrderError> {
+    /// Appends totals of the same machine over later time, made with the same cuts and calendar.
+    pub fn append(&mut self, cuts: &Cuts, calendar: &Calendar, later: Self) -> Result<(), OrderError> {
         let Some(reach) = later.reach else { return Ok(()) };
         self.follow(later.begin.unwrap_or(reach), reach)?;
         for (period, cell) in later.cells {
-            let at = self.place(period);
+            let at = self.at(period);
             self.cells[at].1.add(&cell);
         }
         for quantity in Quantity::ALL {
             let i = quantity.index();
             let seam = self.chains[i].append(&later.chains[i]);
-            self.enter(cuts, quantity, seam);
+            self.enter(cuts, (calendar, calendar.stretch(reach)), quantity, seam);
             self.spans[i].extend_from_slice(&later.spans[i]);
         }
         Ok(())
@@ -308,7 +336,7 @@ impl MachineTotals {
             bounds.integrated |= amount.integrated;
             bounds.upper = bounds.upper.filter(|_| !amount.unknown).map(|u| u + amount.sum);
         }
-        for span in &self.spans[i] {
+        for (span, _) in &self.spans[i] {
             let Some(inside) = period.overlap(span.over) else { continue };
             let amount = span.amount.map(u128::from);
             bounds.upper = bounds.upper.zip(amount).map(|(u, a)| u + a);
@@ -325,6 +353,42 @@ impl MachineTotals {
         bounds
     }
 
+    /// The part of an amount in planned busy time, in mWh or pieces: parts count where their completion lies in
+    /// busy time, and where that cannot be told they may lie on either side. `covered_s` is of busy time too.
+    pub fn busy_amount(&self, cuts: &Cuts, quantity: Quantity, period: Period) -> AmountBounds {
+        let i = quantity.index();
+        let mut bounds = AmountBounds { upper: Some(0), ..AmountBounds::default() };
+        for cell in self.cells_of(cuts, period).filter_map(|(_, cell)| cell) {
+            let CellAmount { integrated, busy, .. } = cell.amounts[i];
+            bounds.lower += busy.sum;
+            bounds.covered_s += busy.covered_s;
+            bounds.integrated |= integrated;
+            bounds.upper = bounds.upper.filter(|_| !busy.unknown).map(|u| u + busy.sum + busy.astride);
+        }
+        for (span, side) in self.spans[i].iter().filter(|(_, side)| *side != Side::Outside) {
+            let Some(inside) = period.overlap(span.over) else { continue };
+            let amount = span.amount.map(u128::from);
+            bounds.upper = bounds.upper.zip(amount).map(|(u, a)| u + a);
+            if let (true, Side::Busy, Some(amount)) = (inside == span.over, side, amount) {
+                bounds.lower += amount;
+                bounds.covered_s += inside.seconds();
+            }
+        }
+        if !self.chains[i].covers().is_some_and(|(from, to)| from <= period.from && period.to <= to) {
+            bounds.upper = None;
+        }
+        bounds
+    }
+
+    /// Faults of busy time over a period.
+    pub fn faults(&self, cuts: &Cuts, period: Period) -> FaultRun {
+        let mut run = FaultRun::default();
+        for cell in self.cells_of(cuts, period).filter_map(|(_, cell)| cell) {
+            run.append(cell.faults);
+        }
+        run
+    }
+
     fn follow(&mut self, from: i64, to: i64) -> Result<(), OrderError> {
         if let Some(reach) = self.reach.filter(|&reach| from < reach) {
             return Err(OrderError { from, reach });
@@ -338,12 +402,12 @@ impl MachineTotals {
     fn cell(&mut self, cuts: &Cuts, t: i64) -> &mut Cell {
         let at = match self.cells.last() {
             Some((period, _)) if period.from <= t && t < period.to => self.cells.len() - 1,
-            _ => self.place(cuts.cell(t)),
+            _ => self.at(cuts.cell(t)),
         };
         &mut self.cells[at].1
     }
 
-    fn place(&mut self, cell: Period) -> usize {
+    fn at(&mut self, cell: Period) -> usize {
         match self.cells.binary_search_by_key(&cell.from, |(period, _)| period.from) {
             Ok(at) => at,
             Err(at) => {
@@ -353,32 +417,82 @@ impl MachineTotals {
         }
     }
 
-    fn enter(&mut self, cuts: &Cuts, quantity: Quantity, booking: Booking) {
+    fn enter(
+        &mut self,
+        cuts: &Cuts,
+        (calendar, stretch): (&Calendar, Stretch),
+        quantity: Quantity,
+        booking: Booking,
+    ) {
         let (from, to, amount) = match booking {
             Booking::Nothing => return,
             Booking::Known { from, to, amount } => (from, to, Some(amount)),
             Booking::Unknown { from, to, .. } => (from, to, None),
         };
         let over = Period { from, to };
+        let side = Side::of(calendar, stretch, over);
         let within = self.cells.last().is_some_and(|(period, _)| period.contains(over));
         if !within && !cuts.cell(from).contains(over) {
-            self.spans[quantity.index()].push(Span { over, amount });
+            self.spans[quantity.index()].push((Span { over, amount }, side));
             return;
         }
         let cell = &mut self.cell(cuts, from).amounts[quantity.index()];
-        match amount {
-            Some(amount) => {
-                cell.sum += u128::from(amount);
-                cell.covered_s += over.seconds();
-            }
-            None => cell.unknown = true,
+        cell.enter(over, amount, side);
+    }
+}
+
+impl Side {
+    /// Nearly always `over` is one window in the stretch at hand.
+    fn of(calendar: &Calendar, at_hand: Stretch, over: Period) -> Self {
+        let known = at_hand.over.contains(over) && at_hand.slot != Slot::Undated;
+        match if known { Some(at_hand.slot.is_busy()) } else { calendar.is_busy(over) } {
+            Some(true) => Self::Busy,
+            Some(false) => Self::Outside,
+            None => Self::Astride,
         }
     }
 }
 
+impl CellAmount {
+    fn enter(&mut self, over: Period, amount: Option<u64>, side: Side) {
+        let Some(amount) = amount else {
+            self.unknown = true;
+            self.busy.unknown |= side != Side::Outside;
+            return;
+        };
+        let amount = u128::from(amount);
+        self.sum += amount;
+        self.covered_s += over.seconds();
+        match side {
+            Side::Busy => {
+                self.busy.sum += amount;
+                self.busy.covered_s += over.seconds();
+            }
+            Side::Astride => self.busy.astride += amount,
+            Side::Outside => {}
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.sum += other.sum;
+        self.covered_s += other.covered_s;
+        self.unknown |= other.unknown;
+        self.integrated |= other.integrated;
+        self.busy.sum += other.busy.sum;
+        self.busy.covered_s += other.busy.covered_s;
+        self.busy.astride += other.busy.astride;
+        self.busy.unknown |= other.busy.unknown;
+    }
+}
+
 impl Cell {
-    fn count(&mut self, window: &MachineWindow, slot: usize, step_s: i64) {
-        for (total, &ms) in self.states_ms[slot].iter_mut().zip(&window.states_ms) {
+    fn count(&mut self, window: &MachineWindow, slot: Slot, step_s: i64) {
+        if slot.is_busy() {
+            let run_ms = run_ms(slot, |leaf| u64::from(window.states_ms[leaf.index()]));
+            let fault_ms = window.states_ms[Leaf::Fault.index()];
+            self.faults.append(FaultRun::window(window.fault_count.into(), fault_ms.into(), run_ms));
+        }
+        for (total, &ms) in self.states_ms[slot.index()].iter_mut().zip(&window.states_ms) {
             *total += u64::from(ms);
         }
         self.counted_ms += ms(step_s);
@@ -414,13 +528,17 @@ impl Cell {
         self.warmup_ms += other.warmup_ms;
         self.spindle_ms += other.spindle_ms;
         self.fault_count += other.fault_count;
+        self.faults.append(other.faults);
         for (own, others) in self.amounts.iter_mut().zip(&other.amounts) {
-            own.sum += others.sum;
-            own.covered_s += others.covered_s;
-            own.unknown |= others.unknown;
-            own.integrated |= others.integrated;
+            own.add(others);
         }
     }
+}
+
+/// APT + AUST of busy time in a slot: set-up counts with an order only.
+fn run_ms(slot: Slot, state_ms: impl Fn(Leaf) -> u64) -> u64 {
+    let setup = if slot == Slot::Ordered { state_ms(Leaf::Setup) } else { 0 };
+    state_ms(Leaf::Producing) + setup
 }
 
 fn ms(seconds: i64) -> u64 {

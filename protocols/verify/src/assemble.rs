@@ -16,7 +16,7 @@ use crate::report::{
     Answer, Authentic, Complete, CompleteAnswer, Defect, Figures, KpiTable, LogSummary, MachineReport,
     NamedPeriod, Plausible, Presence, ProjectSummary, Report, SCHEMA, TimeGrade, TimeReport,
 };
-use crate::roster::Rostered;
+use crate::roster::{Rostered, feeds};
 use crate::timeline::Timeline;
 use crate::trust::Trust;
 use crate::verified::Verified;
@@ -258,14 +258,15 @@ pub(crate) fn table(
             id: &own.entry.id,
             totals: &state.totals,
             digital: own.entry.flags.digital,
-            class: own.class,
+            feeds: feeds(&own.entry),
             mapping,
             calendar: &state.calendar,
+            cycles: None,
         })
         .filter(|subject| inside(subject.id))
         .collect();
     let cuts: &Cuts = &project.cuts;
-    let scope = Scope { period, cuts, statements: Some(statements) };
+    let scope = Scope { period, cuts, statements: Some(statements), good_condition: None };
     let mut times = Times::default();
     for subject in subjects.iter().filter(|s| s.totals.kind() == MachineKind::Machine) {
         times += subject.totals.times(cuts, subject.calendar, period);

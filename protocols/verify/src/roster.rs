@@ -8,6 +8,7 @@ use evidence::payload::{Genesis, Machine};
 use evidence::statement::{Header, Role};
 use kpi::chain::QUANTITIES;
 use kpi::leaf::LEAVES;
+use kpi::figure::{Feeds, StateFrom};
 use kpi::{Cuts, EvidenceClass, MachineKind, MachineTotals, Period, Quantity, column};
 
 use crate::code::DefectCode;
@@ -106,16 +107,23 @@ pub fn totals(machine: &Machine) -> MachineTotals {
     MachineTotals::new(measured(machine)).of_kind(kind(machine))
 }
 
-/// How directly a machine's state is measured. A: controller state, part count and an independent power meter;
-/// B: controller state; C: inferred from power, as with machines that have no data interface.
-pub fn evidence_class(machine: &Machine) -> EvidenceClass {
+/// The points that feed a machine, as its roster entry declares them: a machine without a data interface has its
+/// state inferred from power; the columns say which registers and witnesses there are.
+pub fn feeds(machine: &Machine) -> Feeds {
     let measured = measured(machine);
-    let counts = measured[Quantity::Parts.index()] || measured[Quantity::GoodParts.index()];
-    match (machine.flags.digital, counts && machine.columns.contains(&column::POWER_MEAN)) {
-        (true, true) => EvidenceClass::A,
-        (true, false) => EvidenceClass::B,
-        (false, _) => EvidenceClass::C,
+    let has = |column| machine.columns.contains(&column);
+    Feeds {
+        state: if machine.flags.digital { StateFrom::Controller } else { StateFrom::Inference },
+        parts: measured[Quantity::Parts.index()] || measured[Quantity::GoodParts.index()],
+        power_meter: has(column::POWER_MEAN),
+        spindle: has(column::SPINDLE_MS),
+        cutting: has(column::CUTTING_MS),
     }
+}
+
+/// How directly a machine's state is measured, from what feeds it.
+pub fn evidence_class(machine: &Machine) -> EvidenceClass {
+    feeds(machine).class()
 }
 
 /// What a genesis says wrongly of itself. Empty when it can be used.
