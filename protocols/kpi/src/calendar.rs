@@ -235,9 +235,7 @@ impl Place {
     /// The stretch around `t`.
     pub(crate) fn stretch(&mut self, calendar: &Calendar, t: i64) -> Stretch {
         match &self.0 {
-            Some((known, stretch))
-                if known.is(calendar) && stretch.over.from <= t && t < stretch.over.to =>
-            {
+            Some((known, stretch)) if known.is(calendar) && stretch.over.from <= t && t < stretch.over.to => {
                 *stretch
             }
             _ => {
