@@ -12,6 +12,7 @@ pub mod amount;
 pub mod calendar;
 pub mod chain;
 pub mod column;
+pub mod compare;
 pub mod compute;
 pub mod connect;
 pub mod cycle;
