@@ -119,6 +119,8 @@ pub enum Undefined {
     TooFewFaults,
     /// Nobody declared it.
     NotDeclared,
+    /// No energy was used.
+    NoEnergy,
 }
 
 impl Undefined {
@@ -135,6 +137,7 @@ impl Undefined {
             Self::NoOrders => "计划未就整个期间列出订单，请补充订单的起止时间",
             Self::TooFewFaults => "故障少于两次",
             Self::NotDeclared => "没有申报，请提供申报值及其文件",
+            Self::NoEnergy => "用电量为零",
         }
     }
 
@@ -158,6 +161,7 @@ impl Undefined {
             Self::NoOrders => "no plan states orders for the whole period; state their starts and ends",
             Self::TooFewFaults => "fewer than two faults",
             Self::NotDeclared => "nobody declared it; supply the declaration and its document",
+            Self::NoEnergy => "no energy was used",
         }
     }
 }
