@@ -193,7 +193,12 @@ impl Family {
             KpiId::Mtbf | KpiId::Mttr => Self::Fault,
             KpiId::ProductionProcess | KpiId::AllocationRatio | KpiId::Throughput => Self::Order,
             KpiId::Energy | KpiId::EnergyPerPart | KpiId::ComprehensiveEnergy => Self::Register,
-            KpiId::ConnectionRate | KpiId::ConnectionRateAll => Self::Connection,
+            KpiId::ConnectionRate
+            | KpiId::ConnectionRateAll
+            | KpiId::ConnectionRateDue
+            | KpiId::ConnectionRateCalendar
+            | KpiId::EverConnected
+            | KpiId::Acquisition => Self::Connection,
             KpiId::GoodCondition => Self::Declared,
         }
     }
@@ -210,7 +215,11 @@ impl Family {
                     | KpiId::CuttingRate
                     | KpiId::CuttingRateApt
             ),
-            Self::Part | Self::Fault | Self::Order | Self::Connection => true,
+            Self::Connection => !matches!(
+                id,
+                KpiId::ConnectionRateCalendar | KpiId::EverConnected | KpiId::Acquisition
+            ),
+            Self::Part | Self::Fault | Self::Order => true,
             Self::Register | Self::Declared => false,
         }
     }
@@ -387,7 +396,12 @@ fn exclusion(id: KpiId, machine: &Subject<'_>) -> Option<Exclusion> {
         }
         KpiId::EnergyPerPart if !parts => Some(Exclusion::NoPartRegister),
         KpiId::ComprehensiveEnergy if !measures(Quantity::Parts) => Some(Exclusion::NoPartRegister),
-        KpiId::ConnectionRate if !machine.digital => Some(Exclusion::NotDigital),
+        KpiId::ConnectionRate | KpiId::ConnectionRateCalendar | KpiId::EverConnected if !machine.digital => {
+            Some(Exclusion::NotDigital)
+        }
+        KpiId::ConnectionRateDue | KpiId::Acquisition if kind == MachineKind::Listed => {
+            Some(Exclusion::NotMeasured)
+        }
         _ => None,
     }
 }

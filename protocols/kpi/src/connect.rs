@@ -2,100 +2,301 @@
 //! were due were answered, a value changed, and its identity was not seen to differ from the roster.
 //!
 //! A dead poller never raises the rate: a day without reads due is not connected, signed down time counts as
-//! unanswered, and a day with time that nobody signed can be connected in the upper bound only.
+//! unanswered, and a day with time that nobody signed can be connected in the upper bound only. The test is of
+//! whole local days, however they are cut into cells; a machine that is switched off at night answers no reads
+//! then, and its day is judged with them.
 
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Day, Slot};
+use crate::chain::Quantity;
 use crate::period::{Cuts, Period};
-use crate::totals::{Cell, MachineTotals};
+use crate::totals::{Cell, MachineKind, MachineTotals};
 
 /// Percent of due reads that must be answered.
 pub const ANSWERED_PERCENT: u64 = 95;
 
-/// Connected machine-days over a period.
+/// Connected machine-days of some days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConnectedDays {
+pub struct DayCount {
     /// Days on which the machine was connected for certain.
     pub lower: u64,
     /// Days on which it may have been.
     pub upper: u64,
-    /// Days with planned busy time.
+    /// All days that were asked.
     pub days: u64,
 }
 
-/// Whether a machine was connected in a cell `length_ms` long: for certain, and possibly.
-pub fn connected(cell: Option<&Cell>, length_ms: u64) -> (bool, bool) {
-    let Some(cell) = cell else { return (false, true) };
-    if cell.identity_differs {
-        return (false, false);
+impl DayCount {
+    fn add(&mut self, (certain, possible): (bool, bool)) {
+        self.days += 1;
+        self.lower += u64::from(certain);
+        self.upper += u64::from(possible);
     }
-    if cell.counted_ms + cell.down_ms < length_ms {
-        return (false, true);
+
+    /// Whether it was connected on any of them: for certain, and possibly.
+    pub const fn ever(self) -> (bool, bool) {
+        (self.lower > 0, self.upper > 0)
     }
-    let answered = u128::from(cell.reads_good) * 100 * u128::from(cell.counted_ms)
-        >= u128::from(cell.reads_expected) * u128::from(ANSWERED_PERCENT) * u128::from(length_ms);
-    let yes = cell.reads_expected > 0 && answered && cell.sessions > 0 && cell.changed > 0;
-    (yes, yes)
+}
+
+impl std::ops::AddAssign for DayCount {
+    fn add_assign(&mut self, other: Self) {
+        self.lower += other.lower;
+        self.upper += other.upper;
+        self.days += other.days;
+    }
+}
+
+/// Connected days of a machine over a period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectedDays {
+    /// Of the days with planned busy time.
+    pub planned: DayCount,
+    /// Of all calendar days.
+    pub calendar: DayCount,
+    /// Days on which the calendar has time without data: they are never taken for planned or free ones.
+    pub undated: u64,
+}
+
+/// What one local day adds up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct DaySum {
+    length_ms: u64,
+    busy_ms: u64,
+    undated_ms: u64,
+    counted_ms: u64,
+    down_ms: u64,
+    reads_expected: u64,
+    reads_good: u64,
+    changed: u64,
+    sessions: u64,
+    identity_differs: bool,
+}
+
+impl DaySum {
+    fn add(&mut self, over: Period, calendar: &Calendar, cell: Option<&Cell>) {
+        let slots_ms = calendar.slots_ms(over);
+        self.length_ms += over.ms();
+        self.busy_ms += slots_ms[Slot::Ordered.index()] + slots_ms[Slot::Unordered.index()];
+        self.undated_ms += slots_ms[Slot::Undated.index()];
+        let Some(cell) = cell else { return };
+        self.counted_ms += cell.counted_ms;
+        self.down_ms += cell.down_ms;
+        self.reads_expected += cell.reads_expected;
+        self.reads_good += cell.reads_good;
+        self.changed += cell.changed;
+        self.sessions += cell.sessions;
+        self.identity_differs |= cell.identity_differs;
+    }
+
+    /// Whether the machine was connected: for certain, and possibly.
+    fn connected(&self) -> (bool, bool) {
+        if self.identity_differs {
+            return (false, false);
+        }
+        if self.counted_ms + self.down_ms < self.length_ms {
+            return (false, true);
+        }
+        let answered = u128::from(self.reads_good) * 100 * u128::from(self.counted_ms)
+            >= u128::from(self.reads_expected) * u128::from(ANSWERED_PERCENT) * u128::from(self.length_ms);
+        let yes = self.reads_expected > 0 && answered && self.sessions > 0 && self.changed > 0;
+        (yes, yes)
+    }
 }
 
 /// Counts the days of a period. A day that the period cuts counts as a day of the length that is inside.
 pub fn days(totals: &MachineTotals, cuts: &Cuts, calendar: &Calendar, period: Period) -> ConnectedDays {
     let mut days = ConnectedDays::default();
+    let mut today: Option<(Day, DaySum)> = None;
     for (over, cell) in totals.cells_of(cuts, period) {
-        let [ordered, unordered, ..] = calendar.slots_ms(over);
-        if ordered + unordered == 0 {
-            continue;
-        }
-        let (certain, possible) = connected(cell, over.ms());
-        days.days += 1;
-        days.lower += u64::from(certain);
-        days.upper += u64::from(possible);
+        let day = Day::of(over.from, cuts.grid());
+        let mut sum = match today.take() {
+            Some((same, sum)) if same == day => sum,
+            done => {
+                days.close(done);
+                DaySum::default()
+            }
+        };
+        sum.add(over, calendar, cell);
+        today = Some((day, sum));
     }
+    days.close(today);
     days
+}
+
+impl ConnectedDays {
+    fn close(&mut self, day: Option<(Day, DaySum)>) {
+        let Some((_, sum)) = day else { return };
+        let connected = sum.connected();
+        self.calendar.add(connected);
+        if sum.undated_ms > 0 {
+            self.undated += 1;
+        } else if sum.busy_ms > 0 {
+            self.planned.add(connected);
+        }
+    }
+}
+
+/// How much of a period the quantities that the roster requires of a machine were acquired by themselves, ms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Acquired {
+    /// Time with a known state or a register that was read behind it, summed over quantities.
+    pub lower_ms: u64,
+    /// The same with the time that nobody signed.
+    pub upper_ms: u64,
+    /// Quantities × period.
+    pub required_ms: u64,
+}
+
+/// Sums over the state, if the machine has one, and over each quantity that the roster says it measures. A register
+/// that is read again after a gap covers the gap; a state does not.
+pub fn acquired(totals: &MachineTotals, cuts: &Cuts, period: Period) -> Acquired {
+    let (mut known_ms, mut signed_ms, mut all_ms) = (0, 0, 0);
+    for (over, cell) in totals.cells_of(cuts, period) {
+        all_ms += over.ms();
+        let Some(cell) = cell else { continue };
+        known_ms += cell.states_ms.iter().flat_map(|leaves| &leaves[1..]).sum::<u64>();
+        signed_ms += cell.counted_ms + cell.down_ms + cell.loss_ms;
+    }
+    let mut acquired = Acquired::default();
+    if totals.kind() == MachineKind::Machine {
+        acquired.lower_ms += known_ms;
+        acquired.upper_ms += known_ms + (all_ms - signed_ms);
+        acquired.required_ms += all_ms;
+    }
+    for quantity in Quantity::ALL.into_iter().filter(|&quantity| totals.measures(quantity)) {
+        acquired.lower_ms += totals.amount(cuts, quantity, period).covered_s * 1000;
+        acquired.upper_ms += all_ms;
+        acquired.required_ms += all_ms;
+    }
+    acquired
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::build::Planning;
+    use crate::calendar::plan::{LocalTime, Moment, Pattern, Plan, Shift, Statutory, Version};
+    use crate::calendar::{Calendars, Weekday};
+    use crate::period::{DAY_S, Grid};
+    use crate::totals::Standing;
+    use crate::window::MachineWindow;
 
-    fn a_good_day() -> Cell {
-        Cell {
+    fn a_good_day() -> DaySum {
+        DaySum {
+            length_ms: 1000,
+            busy_ms: 1000,
             counted_ms: 1000,
             reads_expected: 100,
             reads_good: 95,
             sessions: 1,
             changed: 1,
-            ..Cell::default()
+            ..DaySum::default()
         }
     }
 
     #[track_caller]
-    fn check(change: impl FnOnce(&mut Cell), want: (bool, bool)) {
-        let mut cell = a_good_day();
-        change(&mut cell);
-        assert_eq!(connected(Some(&cell), 1000), want);
+    fn check(change: impl FnOnce(&mut DaySum), want: (bool, bool)) {
+        let mut day = a_good_day();
+        change(&mut day);
+        assert_eq!(day.connected(), want);
     }
 
     #[test]
     fn each_condition_alone_decides() {
         check(|_| {}, (true, true));
-        check(|c| c.reads_good = 94, (false, false));
-        check(|c| c.sessions = 0, (false, false));
-        check(|c| c.changed = 0, (false, false));
-        check(|c| c.identity_differs = true, (false, false));
-        check(|c| (c.reads_expected, c.reads_good) = (0, 0), (false, false));
+        check(|d| d.reads_good = 94, (false, false));
+        check(|d| d.sessions = 0, (false, false));
+        check(|d| d.changed = 0, (false, false));
+        check(|d| d.identity_differs = true, (false, false));
+        check(|d| (d.reads_expected, d.reads_good) = (0, 0), (false, false));
     }
 
     #[test]
     fn time_nobody_signed_leaves_the_day_open_and_never_certain() {
-        check(|c| c.counted_ms = 999, (false, true));
-        check(|c| (c.counted_ms, c.loss_ms) = (999, 1), (false, true));
-        check(|c| (c.counted_ms, c.uncounted_ms) = (999, 1), (false, true));
-        assert_eq!(connected(None, 1000), (false, true));
+        check(|d| d.counted_ms = 999, (false, true));
+        check(|d| (d.counted_ms, d.identity_differs) = (999, true), (false, false));
+        check(|d| (d.counted_ms, d.reads_good, d.reads_expected) = (0, 0, 0), (false, true));
     }
 
     #[test]
     fn signed_down_time_counts_as_unanswered() {
-        check(|c| (c.reads_good, c.counted_ms, c.down_ms) = (100, 950, 50), (true, true));
-        check(|c| (c.reads_good, c.counted_ms, c.down_ms) = (100, 949, 51), (false, false));
+        check(|d| (d.reads_good, d.counted_ms, d.down_ms) = (100, 950, 50), (true, true));
+        check(|d| (d.reads_good, d.counted_ms, d.down_ms) = (100, 949, 51), (false, false));
+    }
+
+    /// 2026-02-27, a Friday, to 2026-03-02, a Monday: four local days of which two have a shift. 2026-02-28 is a
+    /// make-up workday, but this pattern works by the day of the week.
+    const FRIDAY: i64 = 1_772_121_600;
+
+    fn weekdays_only() -> Calendars {
+        let version = Version {
+            effective_from: None,
+            signed_at: Moment(0),
+            plan: Plan {
+                name: "早班".into(),
+                patterns: vec![Pattern {
+                    name: "全厂".into(),
+                    machines: vec![],
+                    statutory: Statutory::Worked,
+                    shifts: vec![Shift {
+                        name: "早班".into(),
+                        weekdays: vec![Weekday::Mon, Weekday::Fri],
+                        from: LocalTime::from_minutes(480).unwrap(),
+                        to: LocalTime::from_minutes(960).unwrap(),
+                    }],
+                }],
+                days: vec![],
+                maintenance: vec![],
+                always_order: true,
+                orders: vec![],
+            },
+        };
+        let grid = Grid::new(900, 480).unwrap();
+        let (machines, versions) = (["m"], [version]);
+        let planning = Planning { grid, machines: &machines, versions: &versions, holidays: &[] };
+        planning.build().unwrap().first_planned
+    }
+
+    /// Windows that answer every read on the days that `on` names, and none on the others.
+    fn totals(cuts: &Cuts, calendar: &Calendar, on: [bool; 4]) -> MachineTotals {
+        let mut totals = MachineTotals::new([false; 3]);
+        for t in (FRIDAY..FRIDAY + 4 * DAY_S).step_by(900) {
+            let day = usize::try_from((t - FRIDAY) / DAY_S).unwrap();
+            let mut window = MachineWindow::unknown(900_000);
+            window.reads_expected = 10;
+            (window.reads_good, window.sessions, window.changed) =
+                if on[day] { (10, 1, 1) } else { (0, 0, 0) };
+            let standing = Standing { counted: true, opening: false };
+            totals.window(cuts, calendar, t, &window, &[], standing).unwrap();
+        }
+        totals
+    }
+
+    #[test]
+    fn planned_days_and_calendar_days_are_counted_apart() {
+        let calendars = weekdays_only();
+        let calendar = calendars.of("m").unwrap();
+        let period = Period { from: FRIDAY, to: FRIDAY + 4 * DAY_S };
+        let cuts = Cuts::new(900, 480, &[period]).unwrap();
+        let totals = totals(&cuts, calendar, [true, true, false, false]);
+        let days = days(&totals, &cuts, calendar, period);
+        assert_eq!(days.planned, DayCount { lower: 1, upper: 1, days: 2 });
+        assert_eq!(days.calendar, DayCount { lower: 2, upper: 2, days: 4 });
+        assert_eq!((days.undated, days.planned.ever()), (0, (true, true)));
+    }
+
+    #[test]
+    fn a_day_cut_at_its_shifts_is_still_one_day() {
+        let calendars = weekdays_only();
+        let calendar = calendars.of("m").unwrap();
+        let period = Period { from: FRIDAY, to: FRIDAY + 4 * DAY_S };
+        let whole = Cuts::new(900, 480, &[period]).unwrap();
+        let shifts: Vec<Period> = calendar.shifts(period).iter().map(|run| run.over).collect();
+        let cut = Cuts::new(900, 480, &shifts).unwrap();
+        assert!(cut.cells(period).count() > whole.cells(period).count());
+        for on in [[true, false, true, false], [false, true, true, true]] {
+            let of = |cuts: &Cuts| days(&totals(cuts, calendar, on), cuts, calendar, period);
+            assert_eq!(of(&cut), of(&whole));
+        }
     }
 }

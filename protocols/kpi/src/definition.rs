@@ -39,6 +39,18 @@ pub enum KpiId {
     /// 设备联网率（全部设备）.
     #[serde(rename = "cn.connection_rate_all")]
     ConnectionRateAll,
+    /// 应联网设备联网率.
+    #[serde(rename = "cn.connection_rate_due")]
+    ConnectionRateDue,
+    /// 数字化设备联网率（日历日）.
+    #[serde(rename = "cn.connection_rate_calendar")]
+    ConnectionRateCalendar,
+    /// 曾联网设备占比.
+    #[serde(rename = "cn.ever_connected")]
+    EverConnected,
+    /// 数据自动采集率.
+    #[serde(rename = "cn.acquisition_rate")]
+    Acquisition,
     /// 占用率.
     #[serde(rename = "iso.allocation_efficiency")]
     Allocation,

@@ -141,7 +141,12 @@ impl Book {
     /// zero would mean something that nobody said.
     pub fn can_tell(&self, id: KpiId) -> bool {
         match id {
-            KpiId::ConnectionRate | KpiId::ConnectionRateAll => false,
+            KpiId::ConnectionRate
+            | KpiId::ConnectionRateAll
+            | KpiId::ConnectionRateDue
+            | KpiId::ConnectionRateCalendar
+            | KpiId::EverConnected
+            | KpiId::Acquisition => false,
             KpiId::Mtbf | KpiId::Mttr => !self.has_sums,
             _ => true,
         }
