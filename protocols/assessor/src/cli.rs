@@ -235,6 +235,12 @@ fn figures(args: &KpiArgs) -> Result<Exit, Failure> {
     };
     let answered = ask(&request).map_err(|e| Failure::new(e.exit(), e))?;
     let answer = &answered.answer;
+    if let Some(folder) = &args.svg {
+        let pictures = crate::kpi::pictures::draw(answer, answered.books.as_ref(), args.lang);
+        crate::kpi::pictures::write(folder, &pictures)
+            .with_context(|| format!("cannot write the pictures into {}: check the folder", folder.display()))
+            .map_err(|e| Failure::new(Exit::Environment, e))?;
+    }
     let text = if args.json {
         answer.json().map_err(|e| Failure::new(Exit::Environment, e))?
     } else {

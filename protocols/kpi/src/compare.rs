@@ -12,7 +12,7 @@ use crate::period::Period;
 use crate::rational::Rational;
 
 /// What is to be reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Target {
     /// What the number is of.
     pub aim: Aim,
@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 /// What a target's number is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Aim {
     /// The figure itself in the period after.
@@ -78,7 +78,7 @@ pub enum CompareError {
 }
 
 /// Which of the two periods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The period before.
@@ -88,7 +88,7 @@ pub enum Side {
 }
 
 /// What differs between the two besides time. A caveat changes no number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Caveat {
     /// Machines that count in one period only.
@@ -131,7 +131,7 @@ pub enum Caveat {
 }
 
 /// An interval of signed numbers, either end of which may be open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Change {
     /// Least; `null` when nothing bounds it.
     pub lower: Option<Rational>,
@@ -140,7 +140,7 @@ pub struct Change {
 }
 
 /// Whether a target is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// Even the worse bound reaches it.
@@ -152,7 +152,7 @@ pub enum Answer {
 }
 
 /// What would decide an undecided verdict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Need {
     /// There is no value at all.
@@ -182,7 +182,7 @@ pub enum Need {
 }
 
 /// The verdict against a target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Verdict {
     /// The target.
     pub target: Target,
@@ -195,7 +195,7 @@ pub struct Verdict {
 }
 
 /// One figure over two periods.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Comparison {
     /// Which figure.
     pub id: KpiId,

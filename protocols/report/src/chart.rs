@@ -5,7 +5,11 @@
 //! No numbers are computed here beyond positions, no script is used, and the same input gives the same bytes.
 
 pub mod axis;
+pub mod compare;
 pub mod energy;
+pub mod load;
+pub mod pareto;
+pub mod standalone;
 pub mod timeline;
 
 use std::fmt::Write as _;
@@ -21,6 +25,12 @@ pub enum Fill {
     Down,
     /// No signed window exists.
     Gap,
+    /// A measured amount.
+    Measured,
+    /// What is measured over a gap, or open above what is certain.
+    Open,
+    /// The period before a change.
+    Before,
 }
 
 impl Fill {
@@ -30,6 +40,9 @@ impl Fill {
             Self::State(n) => format!("s{n}"),
             Self::Down => "down".to_owned(),
             Self::Gap => "gap".to_owned(),
+            Self::Measured => "wh".to_owned(),
+            Self::Open => "bridged".to_owned(),
+            Self::Before => "before".to_owned(),
         }
     }
 

@@ -3,8 +3,9 @@
 
 use kpi::figure::Exclusion;
 use kpi::round::Rounding;
-use kpi::{EvidenceClass, Figure, Kpi, Rational, Term, Undefined, definition::Unit};
+use kpi::{EvidenceClass, Figure, Kpi, Leaf, Rational, Term, Undefined, definition::Unit};
 
+use crate::chart::Fill;
 use crate::{Lang, number};
 
 /// Why there is no value.
@@ -63,6 +64,11 @@ fn symbol(lang: Lang, symbol: &str) -> &str {
         "calendar" => lang.t("日历", "calendar"),
         "connected" => lang.t("已联网", "connected"),
         "machines × days" => lang.t("台数 × 天数", "machines × days"),
+        "APT + AUST between faults" => lang.t("两次故障之间的 APT + AUST", "APT + AUST between faults"),
+        "faults − 1" => lang.t("故障次数 − 1", "faults − 1"),
+        "faults" => lang.t("故障次数", "faults"),
+        "spindle" => lang.t("主轴运转", "spindle"),
+        "cutting" => lang.t("切削", "cutting"),
         other => other,
     }
 }
@@ -101,7 +107,9 @@ pub fn exclusion(lang: Lang, reason: Exclusion) -> &'static str {
     match reason {
         Exclusion::NoEnergyRegister => lang.t("名册中没有电能表", "no energy register in the roster"),
         Exclusion::NoPartRegister => lang.t("名册中没有计件", "no part register in the roster"),
-        Exclusion::NoGoodPartRegister => lang.t("名册中没有合格件计数", "no good-part register in the roster"),
+        Exclusion::NoGoodPartRegister => {
+            lang.t("名册中没有合格件计数", "no good-part register in the roster")
+        }
         Exclusion::NoSpindlePoint => lang.t("没有主轴测点", "no point tells whether its spindle turns"),
         Exclusion::NoCuttingPoint => lang.t("没有切削测点", "no point tells whether it cuts"),
         Exclusion::NotDigital => lang.t("名册中不是数字化设备", "not a digital machine in the roster"),
@@ -153,4 +161,17 @@ pub fn calendar(lang: Lang, version: &str) -> String {
 pub fn short_hashes(hashes: &[String]) -> String {
     let short: Vec<String> = hashes.iter().map(|h| h.chars().take(12).collect()).collect();
     short.join(" ")
+}
+
+/// What a fill of a chart means.
+pub fn fill(lang: Lang, fill: Fill) -> String {
+    match fill {
+        Fill::State(n) => Leaf::from_number(n).map_or("", |leaf| lang.t(leaf.zh(), leaf.en())),
+        Fill::Down => lang.t("采集端停机", "agent off"),
+        Fill::Gap => lang.t("无记录", "no record"),
+        Fill::Measured => lang.t("已测得", "measured"),
+        Fill::Open => lang.t("跨缺口测得，或尚不确定", "measured over a gap, or open"),
+        Fill::Before => lang.t("改造前", "before"),
+    }
+    .to_owned()
 }

@@ -5,7 +5,8 @@
 
 use evidence::Hash;
 use evidence::hash::sha256;
-use kpi::{Calendar, Cuts, EvidenceClass, MachineKind, Period};
+use kpi::leaf::LEAVES;
+use kpi::{Calendar, Cuts, EvidenceClass, Leaf, MachineKind, MachineTotals, Period};
 
 use crate::assemble::table;
 use crate::project::Project;
@@ -98,11 +99,40 @@ impl Ledger {
         self.project.genesis.utc_offset_min
     }
 
+    /// Milliseconds in each leaf state of the machines that `inside` lets in, over a period made of whole cells.
+    pub fn states_ms(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> [u64; LEAVES] {
+        let machines = self.project.roster.machines().iter().zip(&self.project.machines);
+        let totals = machines.filter(|(own, _)| inside(&own.entry.id)).map(|(_, state)| &state.totals);
+        states_ms(totals, &self.project.cuts, period)
+    }
+
     /// The figures of the machines that `inside` lets in, together, over a period made of whole cells.
     pub fn table(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> KpiTable {
         let statements = hex::encode(self.project.counted.hash(period));
         table(&self.project, period, &statements, inside)
     }
+}
+
+/// Time of machines with states in each leaf state, planned or not; what no counted window covers is UNKNOWN.
+pub fn states_ms<'a>(
+    totals: impl Iterator<Item = &'a MachineTotals>,
+    cuts: &Cuts,
+    period: Period,
+) -> [u64; LEAVES] {
+    let mut sums = [0; LEAVES];
+    for totals in totals.filter(|t| t.kind() == MachineKind::Machine) {
+        for (over, cell) in totals.cells_of(cuts, period) {
+            let mut known = 0;
+            for states in cell.iter().flat_map(|cell| &cell.states_ms) {
+                for (sum, ms) in sums.iter_mut().zip(states).skip(1) {
+                    *sum += ms;
+                    known += ms;
+                }
+            }
+            sums[Leaf::Unknown.index()] += over.ms().saturating_sub(known);
+        }
+    }
+    sums
 }
 
 impl std::fmt::Debug for Ledger {

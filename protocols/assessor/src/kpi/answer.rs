@@ -2,6 +2,7 @@
 //! `plumbline-verify kpi --json`; the text for a terminal is made from them too.
 
 use kpi::Period;
+use kpi::compare::{Comparison, Verdict};
 use serde::Serialize;
 use verify::report::{CompleteAnswer, KpiTable};
 
@@ -26,7 +27,7 @@ pub struct Answer {
     /// The whole period first, then its parts where they were asked for, in order of time.
     pub tables: Vec<PartTable>,
     /// Two periods by one definition, where they were asked for.
-    pub comparison: Option<Comparison>,
+    pub comparison: Option<Periods>,
     /// Figures against targets, in the order in which they were asked for.
     pub targets: Vec<TargetReport>,
     /// What the reader must know beside the figures.
@@ -82,7 +83,7 @@ pub struct PartTable {
 
 /// Two periods by one definition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct Comparison {
+pub struct Periods {
     /// The period before.
     pub before: Period,
     /// The period after.
@@ -94,14 +95,12 @@ pub struct Comparison {
 /// One figure in two periods.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ComparedReport {
-    /// Before.
+    /// The figure before.
     pub before: kpi::Kpi,
-    /// After.
+    /// The figure after.
     pub after: kpi::Kpi,
-    /// Least difference after − before; `null` when nothing bounds it or a figure has no value.
-    pub lower: Option<kpi::Rational>,
-    /// Greatest difference after − before; `null` when nothing bounds it or a figure has no value.
-    pub upper: Option<kpi::Rational>,
+    /// Difference, improvement, and what differs besides time.
+    pub comparison: Comparison,
 }
 
 /// A figure against a target.
@@ -109,24 +108,12 @@ pub struct ComparedReport {
 pub struct TargetReport {
     /// The target as it was asked for.
     pub target: String,
-    /// The figure's id.
-    pub id: String,
-    /// `reached`, `not_reached` or `undecided`.
-    pub verdict: Reached,
-    /// What would decide it, or why it is undecided.
-    pub why: Note,
-}
-
-/// Whether a target is reached. The worse bound decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Reached {
-    /// Even the worse bound meets it.
-    Reached,
-    /// Even the better bound misses it.
-    NotReached,
-    /// The two bounds lie on either side of it, or there is no value.
-    Undecided,
+    /// Which figure.
+    pub id: kpi::KpiId,
+    /// Its value in the period that counts.
+    pub value: kpi::Figure,
+    /// The verdict, and what would decide it.
+    pub verdict: Verdict,
 }
 
 impl Answer {
@@ -136,7 +123,7 @@ impl Answer {
             SourceReport::File { .. } => true,
             SourceReport::Bundle { verified, complete, .. } => *verified && *complete != CompleteAnswer::No,
         };
-        sound && self.targets.iter().all(|t| t.verdict == Reached::Reached)
+        sound && self.targets.iter().all(|t| t.verdict.answer == kpi::compare::Answer::Reached)
     }
 
     /// Indented JSON, ending in a line end.

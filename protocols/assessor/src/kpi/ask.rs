@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 
 use evidence::hash::sha256;
 use kpi::calendar::{HolidayYear, Planning, Version};
+use kpi::compare::{Aim, compare, judge};
 use kpi::{Calendar, Cuts, Leaf, Period};
 use report::Lang;
 use verify::{Asking, Verified};
 
-use super::answer::{Answer, Note, PartTable, SCHEMA, SourceReport};
+use super::answer::{Answer, ComparedReport, Note, PartTable, Periods, SCHEMA, SourceReport, TargetReport};
 use super::book::{self, STEP_S};
 use super::books::{self, Books, BundleBooks, MachineName};
 use super::problem::{Place, Problem, Problems, Words};
 use super::record::{self, Records};
 use super::sheet;
+use super::target::{self, Asked};
 use super::value::{self, OwnWords};
 use crate::bundle::{CheckError, read_trust};
 use crate::exit::Exit;
@@ -377,7 +379,10 @@ fn finish(
         by => parts_of(by, main, books.offset_min()),
     };
     tables.extend(parts.iter().map(|(name, over)| table(name, *over)));
-    let _ = pair;
+    let comparison = pair.map(|pair| compared(request, books.as_ref(), pair, &inside)).transpose()?;
+    let targets = asked_targets(request)?;
+    let reached = |asked: &Asked| judged(request, asked, &tables[0], comparison.as_ref());
+    let targets = targets.iter().map(reached).collect::<Result<_, _>>()?;
     let answer = Answer {
         schema: SCHEMA,
         program: format!("plumbline-verify {}", env!("CARGO_PKG_VERSION")),
@@ -385,11 +390,71 @@ fn finish(
         utc_offset_min: books.offset_min(),
         machines,
         tables,
-        comparison: None,
-        targets: Vec::new(),
+        comparison,
+        targets,
         notes,
     };
     Ok(Answered { answer, books })
+}
+
+/// Every figure in both periods.
+fn compared(
+    request: &Request,
+    books: &dyn Books,
+    (before, after): (Period, Period),
+    inside: &dyn Fn(&str) -> bool,
+) -> Result<Periods, AskError> {
+    let (first, second) = (books.table(before, inside), books.table(after, inside));
+    let mut rows = Vec::new();
+    for (before, after) in first.kpis.into_iter().zip(second.kpis) {
+        let comparison =
+            compare(&before, &after, None).map_err(|e| request.question(e.to_string(), e.to_string()))?;
+        rows.push(ComparedReport { before, after, comparison });
+    }
+    Ok(Periods { before, after, rows })
+}
+
+fn asked_targets(request: &Request) -> Result<Vec<Asked>, AskError> {
+    let one = |text: &String| {
+        target::parse(text).map_err(|words| AskError::Question(words.in_lang(request.lang).to_owned()))
+    };
+    request.targets.iter().map(one).collect()
+}
+
+/// The verdict on a target: in the period after, where two are compared, else in the period asked for.
+fn judged(
+    request: &Request,
+    asked: &Asked,
+    main: &PartTable,
+    periods: Option<&Periods>,
+) -> Result<TargetReport, AskError> {
+    let question = |e: kpi::compare::CompareError| request.question(e.to_string(), e.to_string());
+    let missing = || {
+        let id = asked.id.definition().text;
+        request.question(
+            format!("这份资料不能给出指标 {id}，见须知"),
+            format!("this source cannot tell the figure {id}"),
+        )
+    };
+    let (value, verdict) = match periods {
+        Some(periods) => {
+            let row = periods.rows.iter().find(|r| r.after.id == asked.id).ok_or_else(missing)?;
+            let comparison = compare(&row.before, &row.after, Some(&asked.target)).map_err(question)?;
+            (row.after.value.clone(), comparison.verdict)
+        }
+        None if asked.target.aim != Aim::Value => {
+            return Err(request.question(
+                format!("目标“{}”须有 --before 与 --after", asked.text),
+                format!("the target {:?} needs --before and --after", asked.text),
+            ));
+        }
+        None => {
+            let kpi = main.table.kpis.iter().find(|k| k.id == asked.id).ok_or_else(missing)?;
+            (kpi.value.clone(), Some(judge(kpi, &asked.target).map_err(question)?))
+        }
+    };
+    let verdict = verdict.ok_or_else(missing)?;
+    Ok(TargetReport { target: asked.text.clone(), id: asked.id, value, verdict })
 }
 
 /// The machines asked for. A name that is not there is refused with what is.

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use kpi::calendar::ShiftRun;
+use kpi::leaf::LEAVES;
 use kpi::{Calendar, KpiId, MachineKind, Period, Scope, Subject, Times, kpis};
+use verify::ledger::states_ms;
 use verify::report::KpiTable;
 use verify::timeline::Timeline;
 use verify::{Ledger, Verified};
@@ -32,6 +34,8 @@ pub trait Books {
     fn offset_min(&self) -> i32;
     /// The figures of the machines that `inside` lets in, together.
     fn table(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> KpiTable;
+    /// Milliseconds in each leaf state of the machines that `inside` lets in; what nothing covers is UNKNOWN.
+    fn states_ms(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> [u64; LEAVES];
     /// The calendar of a machine.
     fn calendar(&self, machine: &str) -> Option<&Calendar>;
     /// States and energy over time.
@@ -66,6 +70,10 @@ impl Books for BundleBooks {
 
     fn table(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> KpiTable {
         self.ledger.table(period, inside)
+    }
+
+    fn states_ms(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> [u64; LEAVES] {
+        self.ledger.states_ms(period, inside)
     }
 
     fn calendar(&self, machine: &str) -> Option<&Calendar> {
@@ -125,6 +133,11 @@ impl Books for Book {
             kpi.class = kpi::EvidenceClass::D;
         }
         KpiTable { name: String::new(), period, machine: None, times, kpis }
+    }
+
+    fn states_ms(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> [u64; LEAVES] {
+        let machines = self.machines.iter().filter(|m| inside(&m.id));
+        states_ms(machines.map(|m| &m.totals), &self.cuts, period)
     }
 
     fn calendar(&self, machine: &str) -> Option<&Calendar> {

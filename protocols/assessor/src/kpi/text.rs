@@ -3,13 +3,15 @@
 
 use std::fmt::Write as _;
 
-use kpi::{Figure, Kpi};
+use kpi::compare::Change;
+use kpi::round::Rounding;
+use kpi::{Figure, Kpi, Rational};
 use report::model::Level;
 use report::text::{columns, visible, wrap};
-use report::{Lang, figure, moment};
+use report::{Lang, figure, moment, number};
 use verify::report::CompleteAnswer;
 
-use super::answer::{Answer, PartTable, SourceReport};
+use super::answer::{Answer, PartTable, Periods, SourceReport};
 use crate::summary::Paint;
 
 /// Narrower than this, figures and their names no longer fit beside each other.
@@ -22,10 +24,14 @@ pub fn text(answer: &Answer, lang: Lang, width: u32, paint: Paint) -> String {
     let Some((main, parts)) = answer.tables.split_first() else { return out.text };
     out.shared(answer, main);
     out.glance(main);
+    if let Some(periods) = &answer.comparison {
+        out.compared(answer, periods);
+    }
+    out.targets(answer);
     if !parts.is_empty() {
         out.parts(parts);
     }
-    out.formed(main);
+    out.formed(answer, main);
     out.notes(answer);
     out.text
 }
@@ -189,6 +195,81 @@ impl Out {
         }
     }
 
+    /// Before and after, each with its interval, and the difference.
+    fn compared(&mut self, answer: &Answer, periods: &Periods) {
+        let range = |p: kpi::Period| moment::range(p.from, p.to, answer.utc_offset_min);
+        self.heading(self.t("改造前后（差 = 后 − 前）", "Before and after (difference = after − before)"));
+        self.fact(self.t("改造前", "before"), &range(periods.before));
+        self.fact(self.t("改造后", "after"), &range(periods.after));
+        let lang = self.lang;
+        let mut caveats: Vec<String> = Vec::new();
+        for row in &periods.rows {
+            let Some(difference) = &row.comparison.difference else { continue };
+            let unit = figure::unit(lang, row.after.unit);
+            let (before, after) = (figure::value(lang, &row.before), figure::value(lang, &row.after));
+            self.hanging(2, 2, name(lang, &row.after));
+            let mut words = format!("{before} → {after} {unit}");
+            let _ = write!(
+                words,
+                " · {} {}",
+                self.t("差", "difference"),
+                change(lang, row.after.unit, difference)
+            );
+            if let Some(relative) = &row.comparison.relative_improvement {
+                let better = self.t("改善", "better by");
+                let _ = write!(words, " · {better} {}", change(lang, kpi::definition::Unit::Ratio, relative));
+            }
+            self.hanging(4, 2, &words);
+            for caveat in &row.comparison.caveats {
+                let words = match lang {
+                    Lang::Zh => caveat.zh(),
+                    Lang::En => caveat.en(),
+                };
+                if !caveats.contains(&words) {
+                    caveats.push(words);
+                }
+            }
+        }
+        for caveat in caveats {
+            self.hanging(2, 2, &format!("! {}", visible(&caveat)));
+        }
+    }
+
+    fn targets(&mut self, answer: &Answer) {
+        if answer.targets.is_empty() {
+            return;
+        }
+        self.heading(self.t("目标（由不利的一端判定）", "Targets (the worse bound decides)"));
+        let lang = self.lang;
+        for target in &answer.targets {
+            let level = match target.verdict.answer {
+                kpi::compare::Answer::Reached => Level::Good,
+                kpi::compare::Answer::NotReached => Level::Bad,
+                kpi::compare::Answer::Undecided => Level::Caution,
+            };
+            let verdict = lang.t(target.verdict.answer.zh(), target.verdict.answer.en());
+            let d = target.id.definition();
+            let value = match &target.value {
+                Figure::Interval { lower, upper } => {
+                    let digits = figure::digits(d.unit, &target.value);
+                    let upper = upper.as_ref().map(|u| figure::shown(d.unit, u));
+                    let text = figure::bounds(lang, &figure::shown(d.unit, lower), upper.as_ref(), digits);
+                    format!("{text} {}", figure::unit(lang, d.unit))
+                }
+                Figure::Undefined { reason } => figure::undefined(lang, *reason).to_owned(),
+            };
+            let words = format!("{} · {} · {verdict} · {value}", visible(&target.target), lang.t(d.zh, d.en));
+            self.signed(level, &words);
+            for need in &target.verdict.needs {
+                let words = match lang {
+                    Lang::Zh => need.zh(),
+                    Lang::En => need.en(),
+                };
+                self.hanging(4, 2, &format!("→ {words}"));
+            }
+        }
+    }
+
     /// Days, shifts or months: as many figures side by side as there is room for.
     fn parts(&mut self, parts: &[PartTable]) {
         self.heading(
@@ -232,24 +313,45 @@ impl Out {
     }
 
     /// How each figure was formed.
-    fn formed(&mut self, main: &PartTable) {
+    fn formed(&mut self, answer: &Answer, main: &PartTable) {
         self.heading(self.t("每个指标的构成", "How each figure was formed"));
         let lang = self.lang;
         for kpi in main.table.kpis.iter().filter(has_value) {
             let id = kpi.id.definition().text;
             self.line(2, &format!("{}  [{id}]", name(lang, kpi)));
-            let mut formula = format!("{} {}", self.t("公式", "formula"), figure::formula(lang, kpi));
-            for term in kpi.numerator.iter().chain(&kpi.denominator) {
-                let _ = write!(formula, " · {}", figure::operand(lang, term));
-            }
+            let formula = format!("{} {}", self.t("公式", "formula"), figure::formula(lang, kpi));
             self.hanging(4, 2, &formula);
+            let labels = [self.t("分子", "numerator"), self.t("分母", "denominator")];
+            let terms = labels.iter().zip([&kpi.numerator, &kpi.denominator]);
+            let operands: Vec<String> = terms
+                .filter_map(|(label, term)| {
+                    Some(format!("{label} {}", figure::operand(lang, term.as_ref()?)))
+                })
+                .collect();
+            if columns(&operands.join(" · ")) + 4 <= self.width {
+                self.line(4, &operands.join(" · "));
+            } else {
+                operands.iter().for_each(|operand| self.hanging(4, 2, operand));
+            }
             let facts = [
                 format!("{} {}", self.t("覆盖率", "coverage"), figure::coverage(lang, kpi)),
                 format!("{} {}", self.t("证据等级", "class"), figure::class(lang, kpi.class)),
             ];
             self.hanging(4, 2, &facts.join(" · "));
+            self.boundary(answer, kpi);
             self.excluded(kpi);
         }
+    }
+
+    /// The machines of a figure, where they are not all of them.
+    fn boundary(&mut self, answer: &Answer, kpi: &Kpi) {
+        if kpi.machines.len() == answer.machines.len() {
+            return;
+        }
+        let names: Vec<String> = kpi.machines.iter().map(|m| visible(m)).collect();
+        let list = if names.len() > 12 { String::new() } else { format!(": {}", names.join(", ")) };
+        let words = format!("{} {}{list}", self.t("边界（台）", "boundary, machines"), names.len());
+        self.hanging(4, 2, &words);
     }
 
     fn excluded(&mut self, kpi: &Kpi) {
@@ -319,6 +421,29 @@ impl Out {
             Paint::Plain => words.to_owned(),
             Paint::Colour => format!("\u{1b}[1;{code}m{words}\u{1b}[0m"),
         }
+    }
+}
+
+/// A change with its sign: `+1.20 – +3.40 %`.
+fn change(lang: Lang, unit: kpi::definition::Unit, change: &Change) -> String {
+    let print = |value: &Rational, rounding: Rounding| {
+        let shown = figure::shown(unit, value);
+        let plus = if shown > Rational::zero() { "+" } else { "" };
+        let small = shown < Rational::integer(1) && shown > Rational::zero() - Rational::integer(1);
+        let digits = if unit != kpi::definition::Unit::Ratio && small { 6 } else { 2 };
+        format!("{plus}{}", number::decimal(&shown, digits, rounding))
+    };
+    let unit_words = figure::unit(lang, unit);
+    match (&change.lower, &change.upper) {
+        (Some(a), Some(b)) if a == b => format!("{} {unit_words}", print(a, Rounding::HalfEven)),
+        (Some(a), Some(b)) => {
+            format!("{} … {} {unit_words}", print(a, Rounding::Down), print(b, Rounding::Up))
+        }
+        (Some(a), None) => {
+            format!("{} {} {unit_words}", lang.t("至少", "at least"), print(a, Rounding::Down))
+        }
+        (None, Some(b)) => format!("{} {} {unit_words}", lang.t("至多", "at most"), print(b, Rounding::Up)),
+        (None, None) => lang.t("不确定", "not bounded").to_owned(),
     }
 }
 

@@ -40,11 +40,17 @@ const BAR_TOP: u32 = 19;
 const BAR: u32 = 20;
 const AXIS: u32 = 18;
 
+/// Height of the picture with so many rows, px.
+pub fn height(rows: usize) -> u32 {
+    let rows_height = ROW * u32::try_from(rows).unwrap_or(u32::MAX / ROW - 1);
+    rows_height + if rows > 8 { 2 * AXIS } else { AXIS }
+}
+
 /// The picture. `title` says what it shows, for readers who cannot see it.
 pub fn svg(frame: Frame, title: &str, rows: &[Row]) -> String {
     let rows_height = ROW * u32::try_from(rows.len()).unwrap_or(u32::MAX / ROW - 1);
     let top = if rows.len() > 8 { AXIS } else { 0 };
-    let height = top + rows_height + AXIS;
+    let height = height(rows.len());
     let mut out = format!(
         r#"<svg class="chart" role="img" width="100%" height="{height}" xmlns="http://www.w3.org/2000/svg"><title>{}</title>"#,
         text::escape(title)

@@ -1,13 +1,12 @@
 //! The timeline and the energy chart of the machines, and the table of times that says the same in digits.
 
-use kpi::Leaf;
 use verify::report::Figures;
 use verify::timeline::{EnergyCell, TimelineCell, TimelineRow};
 
 use super::Context;
 use crate::chart::{Fill, Frame, energy, timeline};
 use crate::model::{Document, LegendEntry, Table, TableRow};
-use crate::{Lang, figure, moment, number};
+use crate::{figure, moment, number};
 use kpi::{KpiId, Rational, round::Rounding};
 
 /// The order of the legend and of the table's columns: working states first, having no data last.
@@ -33,8 +32,10 @@ pub(crate) fn put(document: &mut Document, c: Context<'_>, figures: &Figures) {
     let lines = &figures.timeline;
     let Some(period) = lines.period.filter(|p| p.from < p.to) else { return };
     let frame = Frame { from: period.from, to: period.to, offset_min: c.offset_min };
-    document.legend =
-        ORDER.into_iter().map(|f| LegendEntry { swatch: f.swatch(), name: words(c.lang, f) }).collect();
+    document.legend = ORDER
+        .into_iter()
+        .map(|f| LegendEntry { swatch: f.swatch(), name: figure::fill(c.lang, f) })
+        .collect();
     document.states = states(c, &lines.rows);
     let title = format!("{} {}{}", c.t("状态时间线", "State timeline"), c.range(period), c.zone());
     let drawn = coarse(&lines.rows);
@@ -94,20 +95,13 @@ fn widest(rows: &[TimelineRow]) -> i64 {
     rows.iter().flat_map(|row| &row.cells).map(|cell| cell.to - cell.from).max().unwrap_or(0)
 }
 
-fn words(lang: Lang, fill: Fill) -> String {
-    match fill {
-        Fill::State(n) => Leaf::from_number(n).map_or("", |leaf| lang.t(leaf.zh(), leaf.en())),
-        Fill::Down => lang.t("采集端停机", "agent off"),
-        Fill::Gap => lang.t("无记录", "no record"),
-    }
-    .to_owned()
-}
-
 fn ms(cells: &[TimelineCell], fill: Fill) -> u64 {
     let one = |cell: &TimelineCell| match fill {
         Fill::State(n) => cell.states_ms[usize::from(n)],
         Fill::Down => cell.down_ms,
         Fill::Gap => cell.missing_ms,
+        // Fills of amounts; no state.
+        Fill::Measured | Fill::Open | Fill::Before => 0,
     };
     cells.iter().map(one).sum()
 }
@@ -133,7 +127,7 @@ fn state_row(c: Context<'_>, row: &TimelineRow) -> timeline::Row {
     let share = share.map_or_else(String::new, |s| number::decimal(&s, 1, Rounding::Down));
     timeline::Row {
         name: name(c, &row.machine),
-        remark: format!("{} {share} %", words(c.lang, Fill::State(5))),
+        remark: format!("{} {share} %", figure::fill(c.lang, Fill::State(5))),
         cells: row
             .cells
             .iter()
