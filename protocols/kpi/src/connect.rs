@@ -150,25 +150,31 @@ pub struct Acquired {
 /// Sums over the state, if the machine has one, and over each quantity that the roster says it measures. A register
 /// that is read again after a gap covers the gap; a state does not.
 pub fn acquired(totals: &MachineTotals, cuts: &Cuts, period: Period) -> Acquired {
-    let (mut known_ms, mut signed_ms, mut all_ms) = (0, 0, 0);
-    for (over, cell) in totals.cells_of(cuts, period) {
-        all_ms += over.ms();
-        let Some(cell) = cell else { continue };
+    let mut acquired = match totals.kind() {
+        MachineKind::Machine => acquired_state(totals, cuts, period),
+        MachineKind::Meter | MachineKind::Listed => Acquired::default(),
+    };
+    for quantity in Quantity::ALL.into_iter().filter(|&quantity| totals.measures(quantity)) {
+        acquired.lower_ms += totals.amount(cuts, quantity, period).covered_s * 1000;
+        acquired.upper_ms += period.ms();
+        acquired.required_ms += period.ms();
+    }
+    acquired
+}
+
+/// The same of the state alone.
+pub fn acquired_state(totals: &MachineTotals, cuts: &Cuts, period: Period) -> Acquired {
+    let (mut known_ms, mut signed_ms) = (0, 0);
+    for cell in totals.cells_of(cuts, period).filter_map(|(_, cell)| cell) {
         known_ms += cell.states_ms.iter().flat_map(|leaves| &leaves[1..]).sum::<u64>();
         signed_ms += cell.counted_ms + cell.down_ms + cell.loss_ms;
     }
-    let mut acquired = Acquired::default();
-    if totals.kind() == MachineKind::Machine {
-        acquired.lower_ms += known_ms;
-        acquired.upper_ms += known_ms + (all_ms - signed_ms);
-        acquired.required_ms += all_ms;
+    let all_ms = period.ms();
+    Acquired {
+        lower_ms: known_ms,
+        upper_ms: known_ms + all_ms.saturating_sub(signed_ms),
+        required_ms: all_ms,
     }
-    for quantity in Quantity::ALL.into_iter().filter(|&quantity| totals.measures(quantity)) {
-        acquired.lower_ms += totals.amount(cuts, quantity, period).covered_s * 1000;
-        acquired.upper_ms += all_ms;
-        acquired.required_ms += all_ms;
-    }
-    acquired
 }
 
 #[cfg(test)]

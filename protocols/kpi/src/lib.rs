@@ -17,6 +17,7 @@ pub mod compute;
 pub mod connect;
 pub mod cycle;
 pub mod definition;
+pub mod digital;
 pub mod energy;
 pub mod faults;
 pub mod figure;
@@ -26,6 +27,7 @@ pub mod period;
 #[cfg(test)]
 mod properties;
 pub mod rational;
+pub mod roster;
 pub mod round;
 pub mod threshold;
 mod threshold_histogram;
