@@ -197,7 +197,9 @@ fn bills_that_cannot_be_are_refused_by_name() {
     other.account = "8".to_owned();
     assert!(matches!(billed(&[bill(0, 9, "4"), other], WEEK), Err(BillError::Mixed { .. })));
     let mut steam = [bill(0, 9, "4"), bill(9, 10, "1")];
-    steam.iter_mut().for_each(|b| b.carrier = Carrier::Steam);
+    for bill in &mut steam {
+        bill.carrier = Carrier::Steam;
+    }
     steam[1].unit = EnergyUnit::Tonne;
     assert!(matches!(billed(&steam, WEEK), Err(BillError::MixedUnits { .. })));
     steam[1].unit = EnergyUnit::CubicMetre;

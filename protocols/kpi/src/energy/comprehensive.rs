@@ -105,7 +105,7 @@ pub struct Line {
 }
 
 /// An amount that is listed and not added again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct NotAdded {
     /// Meter or account.
     pub meter: String,

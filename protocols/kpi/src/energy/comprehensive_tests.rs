@@ -23,7 +23,9 @@ fn files() -> Vec<FactorFile> {
 }
 
 fn general() -> CoalSet {
-    coal_set(&files(), "GB/T 2589-2020").unwrap().clone()
+    static SET: std::sync::LazyLock<CoalSet> =
+        std::sync::LazyLock::new(|| coal_set(&files(), "GB/T 2589-2020").unwrap().clone());
+    SET.clone()
 }
 
 fn grid_co2() -> GridSet {
@@ -411,6 +413,8 @@ fn inflows(amounts: &[(u32, Option<u32>)]) -> Vec<Inflow> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
     #[test]
     fn the_parts_of_a_boundary_sum_to_the_whole(amounts in amounts(), cut in 0usize..8) {
         let all = inflows(&amounts);

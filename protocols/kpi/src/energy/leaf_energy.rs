@@ -74,7 +74,7 @@ impl LeafEnergy {
     fn attribute(&mut self, over: Period, amount: u128) {
         let Some(inside) = self.period.overlap(over) else { return };
         let leaves = self.leaves_in(inside);
-        if inside == over && leaves.count_ones() == 1 {
+        if inside == over && leaves.is_power_of_two() {
             self.add(leaves, amount, true);
             // The state of that time is not known: any leaf may have been it.
             if leaves == UNKNOWN {

@@ -13,7 +13,9 @@ pub mod bill;
 pub mod carrier;
 pub mod comprehensive;
 pub mod declared;
+pub mod definition;
 pub mod factor;
+pub mod figure;
 pub mod leaf_energy;
 pub mod load;
 pub mod range;
@@ -21,12 +23,15 @@ pub mod reading;
 pub mod tariff;
 pub mod tree;
 pub mod unit;
+pub mod walk;
 
 pub use bill::{Bill, billed};
 pub use carrier::Carrier;
 pub use comprehensive::{Comprehensive, Inflow, Origin};
-pub use declared::DocumentHash;
+pub use declared::{Declared, DeclaredQuantity, DocumentHash};
+pub use definition::{EnergyDefinition, EnergyKpi};
 pub use factor::{CoalBasis, CoalChoice, Confidence, FactorFile, FactorUsed, GridRule};
+pub use figure::{EnergyFigure, MeasuredOver, Output};
 pub use leaf_energy::{EnergyByLeaf, LeafEnergy};
 pub use load::{LoadCurve, Peak};
 pub use range::Range;
@@ -34,6 +39,7 @@ pub use reading::{CounterChange, MeterReadings, Reading};
 pub use tariff::{Band, Cost, CostOfUse, Tariff};
 pub use tree::{Balance, BalanceVerdict, Meter, MeterTree};
 pub use unit::{Dimension, EnergyUnit};
+pub use walk::EnergyWalk;
 
 use crate::chain::Quantity;
 use crate::figure::EvidenceClass;
@@ -93,3 +99,7 @@ fn span_amount(period: Period, over: Period, amount: &Rational) -> (Range, u64) 
 mod amount_tests;
 #[cfg(test)]
 mod comprehensive_tests;
+#[cfg(test)]
+mod figure_tests;
+#[cfg(test)]
+mod walk_tests;

@@ -166,6 +166,13 @@ pub struct PriceList {
     pub yuan_per_kwh: BTreeMap<Band, Decimal>,
 }
 
+impl PriceList {
+    /// 元/kWh of each band; a band that has none occurs on no day of the list, which is checked.
+    fn by_band(&self) -> [Rational; BANDS] {
+        Band::ALL.map(|band| self.yuan_per_kwh.get(&band).map_or_else(Rational::zero, |yuan| exact(*yuan)))
+    }
+}
+
 /// Why there is no cost.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TariffError {
@@ -225,8 +232,7 @@ pub struct PricedPeriod {
     period: Period,
     grid: Grid,
     first_day: i64,
-    /// Schedule and price list of each day.
-    days: Vec<(usize, usize)>,
+    days: Vec<PricedDay>,
     /// By schedule: band of each minute of each month.
     bands: Vec<Vec<Band>>,
     /// By price list and band.
@@ -237,43 +243,58 @@ pub struct PricedPeriod {
     pub sources: Vec<String>,
 }
 
+/// What is in force on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct PricedDay {
+    schedule: usize,
+    list: usize,
+    /// 0 to 11.
+    month: usize,
+}
+
 impl Tariff {
     /// Lays the tariff over a period.
     pub fn over(&self, period: Period, grid: Grid) -> Result<PricedPeriod, TariffError> {
         self.check()?;
         let bands = self.schedules.iter().map(|s| self.table(s)).collect::<Result<Vec<_>, _>>()?;
         let (first, last) = super::factor::days(period, grid);
-        let mut days = Vec::new();
-        for number in first.number()..=last.number() {
-            let day = Day::from_number(number);
-            let schedule =
-                self.in_force("schedule", day, self.schedules.iter().map(|s| (s.valid_from, s.valid_to)))?;
-            let list =
-                self.in_force("price list", day, self.prices.iter().map(|p| (p.valid_from, p.valid_to)))?;
-            days.push((schedule, list));
-        }
-        self.check_prices(&days, &bands, first)?;
-        let price = |list: &PriceList, band: Band| {
-            list.yuan_per_kwh.get(&band).map_or_else(Rational::zero, |yuan| exact(*yuan))
-        };
-        let used_schedules = days.iter().filter_map(|(at, _)| self.schedules.get(*at));
-        let used_lists = days.iter().filter_map(|(_, at)| self.prices.get(*at));
-        let status = used_schedules.clone().map(|s| s.status).chain(used_lists.clone().map(|p| p.status));
-        let confidence = status.max().unwrap_or(Confidence::Example);
-        let mut sources: Vec<String> =
-            used_schedules.map(|s| s.source.clone()).chain(used_lists.map(|p| p.source.clone())).collect();
-        sources.sort_unstable();
-        sources.dedup();
+        let days = (first.number()..=last.number()).map(|number| self.day(Day::from_number(number)));
+        let days = days.collect::<Result<Vec<_>, _>>()?;
+        self.check_prices(&days, &bands)?;
+        let (confidence, sources) = self.provenance(&days);
         Ok(PricedPeriod {
             period,
             grid,
             first_day: first.number(),
             days,
             bands,
-            prices: self.prices.iter().map(|list| Band::ALL.map(|band| price(list, band))).collect(),
+            prices: self.prices.iter().map(PriceList::by_band).collect(),
             confidence,
             sources,
         })
+    }
+
+    fn day(&self, day: Day) -> Result<PricedDay, TariffError> {
+        let schedules = self.schedules.iter().map(|s| (s.valid_from, s.valid_to));
+        let lists = self.prices.iter().map(|p| (p.valid_from, p.valid_to));
+        Ok(PricedDay {
+            schedule: self.in_force("schedule", day, schedules)?,
+            list: self.in_force("price list", day, lists)?,
+            month: month(day.number()),
+        })
+    }
+
+    /// Worst confidence and all documents of what is in force.
+    fn provenance(&self, days: &[PricedDay]) -> (Confidence, Vec<String>) {
+        let schedules = days.iter().filter_map(|day| self.schedules.get(day.schedule));
+        let lists = days.iter().filter_map(|day| self.prices.get(day.list));
+        let each = schedules.map(|s| (s.status, &s.source)).chain(lists.map(|l| (l.status, &l.source)));
+        let (mut worst, mut sources) = (Confidence::Read, std::collections::BTreeSet::new());
+        for (status, source) in each {
+            worst = worst.max(status);
+            sources.insert(source.clone());
+        }
+        (worst, sources.into_iter().collect())
     }
 
     fn check(&self) -> Result<(), TariffError> {
@@ -298,20 +319,23 @@ impl Tariff {
         Ok(())
     }
 
+    /// The band of each minute of each month. Later rules are laid down first, so that the first that fits stays.
     fn table(&self, schedule: &Schedule) -> Result<Vec<Band>, TariffError> {
-        let mut table = Vec::with_capacity(MONTHS * MINUTES);
-        for month in 1..=MONTHS {
-            for minute in 0..MINUTES {
-                let rule = schedule.rules.iter().find(|rule| rule.fits(month, minute));
-                let rule = rule.ok_or_else(|| TariffError::NoBand {
-                    tariff: self.id.clone(),
-                    month,
-                    minute: format!("{:02}:{:02}", minute / 60, minute % 60),
-                })?;
-                table.push(rule.band);
+        let mut table = vec![None; MONTHS * MINUTES];
+        for (month, minutes) in (1..).zip(table.chunks_mut(MINUTES)) {
+            for rule in schedule.rules.iter().rev().filter(|rule| rule.has(month)) {
+                rule.lay(minutes);
             }
         }
-        Ok(table)
+        let bands = table.into_iter().enumerate().map(|(at, band)| {
+            let (month, minute) = (at / MINUTES + 1, at % MINUTES);
+            band.ok_or_else(|| TariffError::NoBand {
+                tariff: self.id.clone(),
+                month,
+                minute: format!("{:02}:{:02}", minute / 60, minute % 60),
+            })
+        });
+        bands.collect()
     }
 
     fn in_force(
@@ -332,21 +356,14 @@ impl Tariff {
     }
 
     /// Every band that occurs on a day has a price in the list of that day.
-    fn check_prices(
-        &self,
-        days: &[(usize, usize)],
-        bands: &[Vec<Band>],
-        first: Day,
-    ) -> Result<(), TariffError> {
-        let mut seen = std::collections::BTreeSet::new();
-        for (number, &(schedule, list)) in (first.number()..).zip(days) {
-            let month = month(number);
-            if !seen.insert((schedule, list, month)) {
+    fn check_prices(&self, days: &[PricedDay], bands: &[Vec<Band>]) -> Result<(), TariffError> {
+        let kinds: std::collections::BTreeSet<&PricedDay> = days.iter().collect();
+        for day in kinds {
+            let (Some(list), Some(table)) = (self.prices.get(day.list), bands.get(day.schedule)) else {
                 continue;
-            }
-            let (Some(list), Some(table)) = (self.prices.get(list), bands.get(schedule)) else { continue };
-            let of_month = table.iter().skip(month * MINUTES).take(MINUTES);
-            if let Some(&band) = of_month.into_iter().find(|band| !list.yuan_per_kwh.contains_key(band)) {
+            };
+            let mut of_month = table.iter().skip(day.month * MINUTES).take(MINUTES);
+            if let Some(&band) = of_month.find(|band| !list.yuan_per_kwh.contains_key(band)) {
                 return Err(TariffError::NoPrice { tariff: self.id.clone(), from: list.valid_from, band });
             }
         }
@@ -355,11 +372,18 @@ impl Tariff {
 }
 
 impl BandRule {
-    fn fits(&self, month: usize, minute: usize) -> bool {
-        let of_month = self.months.is_empty() || self.months.iter().any(|m| usize::from(*m) == month);
+    fn has(&self, month: u8) -> bool {
+        self.months.is_empty() || self.months.contains(&month)
+    }
+
+    fn lay(&self, minutes: &mut [Option<Band>]) {
         let (from, to) = (usize::from(self.from.0), usize::from(self.to.0));
-        let of_day = if from < to { from <= minute && minute < to } else { minute >= from || minute < to };
-        of_month && of_day
+        let stretches = if from < to { [from..to, 0..0] } else { [from..MINUTES, 0..to] };
+        for stretch in stretches {
+            if let Some(minutes) = minutes.get_mut(stretch) {
+                minutes.fill(Some(self.band));
+            }
+        }
     }
 }
 
@@ -373,11 +397,28 @@ impl PricedPeriod {
     /// Band and price list of the minute that holds `t`, which lies in the period.
     fn at(&self, t: i64) -> Option<(Band, usize)> {
         let local = t + self.grid.offset_s();
-        let number = local.div_euclid(DAY_S);
-        let (schedule, list) = *self.days.get(usize::try_from(number - self.first_day).ok()?)?;
+        let day = *self.days.get(usize::try_from(local.div_euclid(DAY_S) - self.first_day).ok()?)?;
         let minute = usize::try_from(local.rem_euclid(DAY_S) / 60).ok()?;
-        let band = *self.bands.get(schedule)?.get(month(number) * MINUTES + minute)?;
-        Some((band, list))
+        let band = *self.bands.get(day.schedule)?.get(day.month * MINUTES + minute)?;
+        Some((band, day.list))
+    }
+
+    /// The start of the minute after the one that holds `t`.
+    fn next_minute(&self, t: i64) -> i64 {
+        t + 60 - (t + self.grid.offset_s()).rem_euclid(60)
+    }
+
+    /// Band and price list of a stretch inside the period, when it has but one.
+    fn only_in(&self, over: Period) -> Option<(Band, usize)> {
+        let first = self.at(over.from)?;
+        let mut t = self.next_minute(over.from);
+        while t < over.to {
+            if self.at(t) != Some(first) {
+                return None;
+            }
+            t = self.next_minute(t);
+        }
+        Some(first)
     }
 
     /// All bands and price lists of a stretch inside the period, without repeats.
@@ -388,7 +429,7 @@ impl PricedPeriod {
             if let Some(here) = self.at(t).filter(|here| !found.contains(here)) {
                 found.push(here);
             }
-            t += 60 - (t + self.grid.offset_s()).rem_euclid(60);
+            t = self.next_minute(t);
         }
         found
     }
@@ -436,13 +477,13 @@ impl<'a> CostOfUse<'a> {
         let Booking::Known { from, to, amount } = booking else { return };
         let over = Period { from, to };
         let Some(inside) = self.priced.period.overlap(over) else { return };
-        let here = self.priced.all_in(inside);
-        if let ([(band, list)], true) = (here.as_slice(), inside == over) {
-            if let Some(sums) = self.sure_mwh.get_mut(*list) {
+        if let (Some((band, list)), true) = (self.priced.only_in(inside), inside == over) {
+            if let Some(sums) = self.sure_mwh.get_mut(list) {
                 sums[band.index()] += u128::from(amount);
             }
             return;
         }
+        let here = self.priced.all_in(inside);
         let price =
             |&(band, list): &(Band, usize)| self.priced.prices.get(list).map(|p| p[band.index()].clone());
         let (least, most) = (here.iter().filter_map(price).min(), here.iter().filter_map(price).max());

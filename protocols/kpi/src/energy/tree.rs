@@ -413,7 +413,9 @@ mod tests {
         let error = |list: &[Meter]| MeterTree::new(list).unwrap_err();
         assert_eq!(error(&[meter("a", ""), meter("a", "")]), TreeError::Twice("a".to_owned()));
         let mut twins = [meter("a", ""), meter("b", "")];
-        twins.iter_mut().for_each(|meter| meter.serial = Some(" 00123 ".to_owned()));
+        for meter in &mut twins {
+            meter.serial = Some(" 00123 ".to_owned());
+        }
         let text = error(&twins).to_string();
         assert!(text.starts_with("meters \"a\" and \"b\" are one device (serial \"00123\")"), "{text}");
         let orphan = TreeError::Orphan { meter: "a".to_owned(), under: "m".to_owned() };
@@ -451,7 +453,7 @@ mod tests {
     fn a_balance_without_all_its_amounts_is_refused() {
         let tree = MeterTree::new(&[meter("main", ""), meter("a", "main")]).unwrap();
         let main = amount("main", 1, None);
-        assert_eq!(tree.balances(&[main.clone()]), Err(TreeError::NoAmount("a".to_owned())));
+        assert_eq!(tree.balances(std::slice::from_ref(&main)), Err(TreeError::NoAmount("a".to_owned())));
         assert_eq!(
             tree.balances(&[main.clone(), amount("a", 1, None), main.clone()]),
             Err(TreeError::Twice("main".to_owned()))

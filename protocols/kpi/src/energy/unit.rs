@@ -43,17 +43,17 @@ pub enum EnergyUnit {
     MilliwattHour,
     /// Wh.
     WattHour,
-    /// kWh.
+    /// `kWh`.
     KilowattHour,
-    /// MWh.
+    /// `MWh`.
     MegawattHour,
     /// 10⁴ kWh, 万千瓦时.
     TenThousandKilowattHours,
-    /// kJ.
+    /// `kJ`.
     Kilojoule,
-    /// MJ.
+    /// `MJ`.
     Megajoule,
-    /// GJ.
+    /// `GJ`.
     Gigajoule,
     /// g.
     Gram,
