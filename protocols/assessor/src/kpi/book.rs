@@ -13,7 +13,7 @@ use kpi::totals::{Hole, MachineTotals, Standing};
 use kpi::{
     Amount, AmountQuality, Calendar, CounterBreak, Cuts, Leaf, MachineKind, MachineWindow, Period, Quantity,
 };
-use verify::timeline::{Gatherer, Timeline};
+use verify::timeline::{Gatherer, Timeline, TimelineCell, TimelineRow};
 
 use super::problem::{Problem, Words};
 use super::record::{Record, Recorded, Records, States};
@@ -54,8 +54,19 @@ pub struct Book {
     pub extent: Period,
     /// States and energy over time.
     pub timeline: Timeline,
+    /// Energy between neighbouring readings (mWh), machine by machine in order of time.
+    pub energy: Vec<Vec<Measured>>,
     /// The file states sums of times, in which no order of faults can be seen.
     pub has_sums: bool,
+}
+
+/// Energy between two readings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// From one reading to the next.
+    pub over: Period,
+    /// mWh; `None` when it is unknown.
+    pub mwh: Option<u64>,
 }
 
 /// From the first to the last record, widened to whole windows.
@@ -86,6 +97,7 @@ pub fn book(
     let mut problems = Vec::new();
     let mut machines = Vec::new();
     let mut gatherer = Gatherer::new(i64::from(STEP_S), records.machines.len());
+    let mut energy = Vec::new();
     for (place, machine) in records.machines.iter().enumerate() {
         let calendar = calendars(&machine.id);
         for record in &machine.records {
@@ -98,6 +110,7 @@ pub fn book(
             cuts: &cuts,
             calendar: &calendar,
             gatherer: &mut gatherer,
+            energy: Vec::new(),
             place,
             has_states: records.has_states,
             open: None,
@@ -112,6 +125,7 @@ pub fn book(
             booking.record(record);
         }
         booking.flush();
+        energy.push(booking.energy);
         let totals = booking.totals;
         machines.push(BookedMachine {
             id: machine.id.clone(),
@@ -134,9 +148,12 @@ pub fn book(
         return Err(problems);
     }
     let ids: Vec<String> = machines.iter().map(|m| m.id.clone()).collect();
-    let timeline = gatherer.finish(&ids, Some(extent));
+    let mut timeline = gatherer.finish(&ids, Some(extent));
+    if records.has_sums {
+        timeline.rows = records.machines.iter().map(|m| sums_row(m, extent)).collect();
+    }
     let (offset_min, has_sums) = (records.offset_min, records.has_sums);
-    Ok(Book { machines, cuts, offset_min, extent, timeline, has_sums })
+    Ok(Book { machines, cuts, offset_min, extent, timeline, energy, has_sums })
 }
 
 /// Both cycles of a machine, for all of time: a file has one of each.
@@ -214,6 +231,7 @@ struct Walk<'a> {
     cuts: &'a Cuts,
     calendar: &'a Calendar,
     gatherer: &'a mut Gatherer,
+    energy: Vec<Measured>,
     place: usize,
     has_states: bool,
     open: Option<Open>,
@@ -375,16 +393,41 @@ impl Walk<'_> {
         } else {
             self.gatherer.window(self.place, t, &MachineWindow::unknown(STEP_S * 1000).states_ms);
         }
-        match booked.map(|b| b[Quantity::Energy.index()]) {
-            Ok(Booking::Known { from, to, amount }) => {
-                self.gatherer.energy(self.place, Period { from, to }, Some(amount));
-            }
-            Ok(Booking::Unknown { from, to, .. }) => {
-                self.gatherer.energy(self.place, Period { from, to }, None);
-            }
-            Ok(Booking::Nothing) | Err(_) => {}
-        }
+        let (over, mwh) = match booked.map(|b| b[Quantity::Energy.index()]) {
+            Ok(Booking::Known { from, to, amount }) => (Period { from, to }, Some(amount)),
+            Ok(Booking::Unknown { from, to, .. }) => (Period { from, to }, None),
+            Ok(Booking::Nothing) | Err(_) => return,
+        };
+        self.gatherer.energy(self.place, over, mwh);
+        self.energy.push(Measured { over, mwh });
     }
+}
+
+/// A row of the timeline out of sums: one cell a record with the shares of its states, since nobody knows in which
+/// order they came.
+fn sums_row(machine: &Recorded, extent: Period) -> TimelineRow {
+    let mut cells = Vec::new();
+    let mut at = extent.from;
+    let gap = |from: i64, to: i64| TimelineCell {
+        from,
+        to,
+        missing_ms: Period { from, to }.ms(),
+        ..TimelineCell::default()
+    };
+    for record in &machine.records {
+        let over = Period { from: record.from_ms / 1000, to: record.to_ms / 1000 };
+        if at < over.from {
+            cells.push(gap(at, over.from));
+        }
+        let mut states_ms = if let States::Sums(sums) = record.states { sums } else { [0; LEAVES] };
+        states_ms[Leaf::Unknown.index()] += over.ms().saturating_sub(states_ms.iter().sum());
+        cells.push(TimelineCell { from: over.from, to: over.to, states_ms, ..TimelineCell::default() });
+        at = over.to;
+    }
+    if at < extent.to {
+        cells.push(gap(at, extent.to));
+    }
+    TimelineRow { machine: machine.id.clone(), cells }
 }
 
 fn signed(n: u64) -> i64 {

@@ -8,10 +8,10 @@ use kpi::leaf::LEAVES;
 use kpi::{Calendar, KpiId, MachineKind, Period, Scope, Subject, Times, kpis};
 use verify::ledger::states_ms;
 use verify::report::KpiTable;
-use verify::timeline::Timeline;
+use verify::timeline::{Timeline, TimelineCell, TimelineRow};
 use verify::{Ledger, Verified};
 
-use super::book::Book;
+use super::book::{Book, Measured};
 
 /// What a machine is called.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
@@ -40,6 +40,8 @@ pub trait Books {
     fn calendar(&self, machine: &str) -> Option<&Calendar>;
     /// States and energy over time.
     fn timeline(&self) -> &Timeline;
+    /// Energy of the machines that `inside` lets in and that measure it, machine by machine in order of time.
+    fn energy(&self, inside: &dyn Fn(&str) -> bool) -> Vec<Vec<Measured>>;
 }
 
 /// A verified bundle's ledger with the timeline of its report.
@@ -82,6 +84,16 @@ impl Books for BundleBooks {
 
     fn timeline(&self) -> &Timeline {
         &self.timeline
+    }
+
+    fn energy(&self, inside: &dyn Fn(&str) -> bool) -> Vec<Vec<Measured>> {
+        self.timeline
+            .rows
+            .iter()
+            .filter(|r| inside(&r.machine))
+            .map(drawn_energy)
+            .filter(|e| !e.is_empty())
+            .collect()
     }
 }
 
@@ -147,6 +159,34 @@ impl Books for Book {
     fn timeline(&self) -> &Timeline {
         &self.timeline
     }
+
+    fn energy(&self, inside: &dyn Fn(&str) -> bool) -> Vec<Vec<Measured>> {
+        let own = self.machines.iter().zip(&self.energy).filter(|(m, e)| inside(&m.id) && !e.is_empty());
+        let own: Vec<Vec<Measured>> = own.map(|(_, energy)| energy.clone()).collect();
+        if self.has_sums || own.iter().all(|e| e.len() <= MOST_STRETCHES) {
+            return own;
+        }
+        self.timeline
+            .rows
+            .iter()
+            .filter(|r| inside(&r.machine))
+            .map(drawn_energy)
+            .filter(|e| !e.is_empty())
+            .collect()
+    }
+}
+
+/// Stretches of one machine that a picture can show; beyond, cells of the timeline are drawn.
+const MOST_STRETCHES: usize = 1_000;
+
+/// Energy by the cells of a timeline. A cell whose bounds differ is not known.
+fn drawn_energy(row: &TimelineRow) -> Vec<Measured> {
+    let one = |cell: &TimelineCell| {
+        let energy = cell.energy_mwh?;
+        let mwh = energy.upper.filter(|upper| *upper == energy.lower);
+        Some(Measured { over: Period { from: cell.from, to: cell.to }, mwh })
+    };
+    row.cells.iter().filter_map(one).collect()
 }
 
 impl Book {

@@ -9,7 +9,8 @@ use report::chart::{Fill, Frame, compare, load, pareto, timeline};
 use report::{Lang, figure, moment, number};
 use verify::timeline::{TimelineCell, TimelineRow};
 
-use super::answer::{Answer, SourceReport};
+use super::answer::{Answer, ComparedReport, SourceReport};
+use super::book::Measured;
 use super::books::Books;
 
 /// One picture: its file name and its text.
@@ -152,29 +153,23 @@ impl Canvas<'_> {
     }
 
     fn load(&self) -> Option<String> {
-        let rows = self.rows();
-        let measuring: Vec<&TimelineRow> =
-            rows.iter().filter(|r| r.cells.iter().any(|c| c.energy_mwh.is_some())).collect();
-        let first = measuring.first()?;
-        let cells: Vec<load::Cell> = (0..first.cells.len()).map(|i| power(&measuring, i)).collect();
-        let cell_s = first.cells.iter().map(|c| c.to - c.from).max().unwrap_or(0);
-        let length = moment::length(u64::try_from(cell_s).unwrap_or(0) * 1000, self.lang);
-        let title = match self.lang {
-            Lang::Zh => format!("负荷曲线（每 {length} 平均功率）"),
-            Lang::En => format!("Load curve (mean power over {length})"),
-        };
+        let energy = self.books.energy(&|id| self.answer.machines.iter().any(|m| m.id == id));
+        let cells = power(&energy, self.period);
+        cells.iter().find(|c| c.w.is_some())?;
+        let title = self
+            .t("负荷曲线（相邻读数之间的平均功率）", "Load curve (mean power between neighbouring readings)");
         let description = self
             .t(
-                "各设备电量之和除以时长；跨缺口的电量为斜线，没有读数处为空缺，不是零。",
-                "Energy of all machines over the length of the cell; energy over a gap is hatched, a cell without a reading is a gap and no zero.",
+                "各设备在相邻两次读数之间的平均功率之和；没有读数或读数不可信处为空缺，不是零。",
+                "Sum over the machines of mean power between two readings; where a reading is missing or not to be believed there is a gap and no zero.",
             )
             .to_owned();
-        let around = self.around(&title, description, &[Fill::Measured, Fill::Open, Fill::Gap]);
+        let around = self.around(title, description, &[Fill::Measured, Fill::Gap]);
         let words = |w: u64| {
             let kw = Rational::ratio(w, 1000).unwrap_or_else(Rational::zero);
             format!("{} kW", trimmed(&number::decimal(&kw, 3, kpi::round::Rounding::HalfEven)))
         };
-        Some(standalone::file(&around, &load::svg(self.frame(), &title, &cells, words), load::HEIGHT))
+        Some(standalone::file(&around, &load::svg(self.frame(), title, &cells, words), load::HEIGHT))
     }
 
     /// Time in each fill over the period and the machines, longest first.
@@ -222,8 +217,7 @@ impl Canvas<'_> {
 
     fn before_after(&self) -> Option<String> {
         let comparison = self.answer.comparison.as_ref()?;
-        let rows: Vec<compare::Row> =
-            comparison.rows.iter().filter_map(|row| self.pair(&row.before, &row.after)).collect();
+        let rows: Vec<compare::Row> = comparison.rows.iter().filter_map(|row| self.pair(row)).collect();
         if rows.is_empty() {
             return None;
         }
@@ -246,7 +240,8 @@ impl Canvas<'_> {
         Some(standalone::file(&around, &compare::svg(title, &rows), compare::height(rows.len())))
     }
 
-    fn pair(&self, before: &Kpi, after: &Kpi) -> Option<compare::Row> {
+    fn pair(&self, row: &ComparedReport) -> Option<compare::Row> {
+        let (before, after) = (&row.before, &row.after);
         let (b, a) = (ends(before)?, ends(after)?);
         let whole = Rational::integer(1);
         let most = [&b.0, &a.0].into_iter().chain(b.1.as_ref()).chain(a.1.as_ref()).max()?.clone();
@@ -258,7 +253,7 @@ impl Canvas<'_> {
         };
         Some(compare::Row {
             name: self.lang.t(after.name_zh, after.name_en).to_owned(),
-            words: String::new(),
+            words: super::text::difference(self.lang, row),
             bars: [bar(self.t("前", "before"), before, &b), bar(self.t("后", "after"), after, &a)],
         })
     }
@@ -298,18 +293,34 @@ fn state_cell(cell: &TimelineCell) -> timeline::Cell {
     }
 }
 
-/// Mean power of all rows in their `i`-th cell. One machine without a bound leaves the sum without one.
-fn power(rows: &[&TimelineRow], i: usize) -> load::Cell {
-    let cells: Vec<&TimelineCell> = rows.iter().filter_map(|row| row.cells.get(i)).collect();
-    let (from, to) = cells.first().map_or((0, 0), |c| (c.from, c.to));
-    let seconds = u128::from(from.abs_diff(to)).max(1);
-    let sum = cells.iter().try_fold((0u128, 0u128), |(low, high), cell| {
-        let energy = cell.energy_mwh?;
-        Some((low + u128::from(energy.lower), high + u128::from(energy.upper?)))
-    });
-    // mWh over seconds as W: × 3600 / 1000.
-    let watts = |mwh: u128| u64::try_from(mwh * 18 / (5 * seconds)).unwrap_or(u64::MAX);
-    load::Cell { from, to, w: sum.map(|(low, high)| (watts(low), watts(high))) }
+/// Mean power of all machines over the pieces between any two of their readings. One machine without a known amount
+/// leaves the sum unknown.
+fn power(machines: &[Vec<Measured>], period: Period) -> Vec<load::Cell> {
+    let mut ends: Vec<i64> = machines
+        .iter()
+        .flatten()
+        .flat_map(|m| [m.over.from, m.over.to])
+        .filter(|t| period.from < *t && *t < period.to)
+        .chain([period.from, period.to])
+        .collect();
+    ends.sort_unstable();
+    ends.dedup();
+    let mut next = vec![0; machines.len()];
+    let pieces = ends.windows(2).map(|pair| Period { from: pair[0], to: pair[1] });
+    pieces
+        .map(|piece| {
+            let sum = machines.iter().zip(&mut next).try_fold(0u64, |sum, (own, next)| {
+                while own.get(*next).is_some_and(|m| m.over.to <= piece.from) {
+                    *next += 1;
+                }
+                let at = own.get(*next).filter(|m| m.over.contains(piece))?;
+                // mWh over seconds as W: × 3600 / 1000.
+                let w = u128::from(at.mwh?) * 18 / (5 * u128::from(at.over.seconds()).max(1));
+                sum.checked_add(u64::try_from(w).ok()?)
+            });
+            load::Cell { from: piece.from, to: piece.to, w: sum.map(|w| (w, w)) }
+        })
+        .collect()
 }
 
 fn ends(kpi: &Kpi) -> Option<(Rational, Option<Rational>)> {
@@ -342,23 +353,19 @@ fn file_name(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use verify::timeline::EnergyCell;
-
-    fn row(cells: &[Option<(u64, Option<u64>)>]) -> TimelineRow {
-        let cell = |(i, energy): (usize, &Option<(u64, Option<u64>)>)| {
-            let from = i64::try_from(i).unwrap() * 900;
-            let energy_mwh = energy.map(|(lower, upper)| EnergyCell { lower, upper, bridged: false });
-            TimelineCell { from, to: from + 900, energy_mwh, ..TimelineCell::default() }
-        };
-        TimelineRow { machine: "m".into(), cells: cells.iter().enumerate().map(cell).collect() }
-    }
 
     #[test]
-    fn power_is_energy_over_time_and_one_machine_without_a_bound_leaves_none() {
-        // 1 kWh in a quarter of an hour is 4 kW.
-        let a = row(&[Some((1_000_000, Some(1_000_000))), Some((1, None)), None]);
-        let b = row(&[Some((500_000, Some(1_000_000))), Some((0, Some(0))), Some((0, Some(0)))]);
-        let got: Vec<_> = (0..3).map(|i| power(&[&a, &b], i).w).collect();
-        assert_eq!(got, [Some((6_000, 8_000)), None, None]);
+    fn power_is_energy_over_time_and_one_machine_without_an_amount_leaves_none() {
+        let measured = |from, to, mwh| Measured { over: Period { from, to }, mwh };
+        // 1 kWh in a quarter of an hour is 4 kW, 1 kWh in half an hour 2 kW.
+        let a =
+            vec![measured(0, 900, Some(1_000_000)), measured(900, 1800, Some(0)), measured(2000, 2700, None)];
+        let b = vec![measured(0, 1800, Some(1_000_000)), measured(1800, 2700, Some(0))];
+        let cells = power(&[a, b], Period { from: 0, to: 2700 });
+        let got: Vec<_> = cells.iter().map(|c| (c.from, c.to, c.w.map(|w| w.0))).collect();
+        assert_eq!(
+            got,
+            [(0, 900, Some(6000)), (900, 1800, Some(2000)), (1800, 2000, None), (2000, 2700, None)]
+        );
     }
 }

@@ -86,7 +86,8 @@ pub struct Records {
 /// Reads a sheet. `offset_min` is what the user gave; moments may carry their own, which must then be the same.
 pub fn read(sheet: &Sheet, offset_min: Option<i32>, own: &OwnWords) -> Result<Records, Vec<Problem>> {
     let columns = Columns::of(sheet)?;
-    let mut reader = Reader { sheet, columns: &columns, own, offset_min, problems: Vec::new() };
+    let mut reader =
+        Reader { sheet, columns: &columns, own, offset_min, problems: Vec::new(), zone_told: false };
     let mut machines: BTreeMap<String, Recorded> = BTreeMap::new();
     let mut order: Vec<String> = Vec::new();
     for row in sheet.rows.iter().skip(columns.body) {
@@ -160,6 +161,8 @@ struct Reader<'a> {
     own: &'a OwnWords,
     offset_min: Option<i32>,
     problems: Vec<Problem>,
+    /// The missing zone was told once, which is enough.
+    zone_told: bool,
 }
 
 impl Reader<'_> {
@@ -219,7 +222,13 @@ impl Reader<'_> {
     fn moment(&mut self, row: &Row, field: Field) -> Option<i64> {
         let column = self.columns.get(field)?;
         let text = self.text(row, field)?;
-        let got = value::moment(&text).and_then(|m| self.placed(m, &text));
+        let moment = value::moment(&text);
+        if let (Ok(Moment { offset_min: None, .. }), None) = (&moment, self.offset_min)
+            && std::mem::replace(&mut self.zone_told, true)
+        {
+            return None;
+        }
+        let got = moment.and_then(|m| self.placed(m, &text));
         got.map_err(|words| self.say(row, Some(column), words)).ok()
     }
 

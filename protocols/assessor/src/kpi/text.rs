@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use kpi::compare::Change;
+use kpi::definition::Unit;
 use kpi::round::Rounding;
 use kpi::{Figure, Kpi, Rational};
 use report::model::Level;
@@ -11,11 +12,14 @@ use report::text::{columns, visible, wrap};
 use report::{Lang, figure, moment, number};
 use verify::report::CompleteAnswer;
 
-use super::answer::{Answer, PartTable, Periods, SourceReport};
+use super::answer::{Answer, ComparedReport, PartTable, Periods, SourceReport};
 use crate::summary::Paint;
 
 /// Narrower than this, figures and their names no longer fit beside each other.
 const NARROWEST: u32 = 60;
+
+/// Width of the labels of what all figures share; a hash still fits beside one into 80 columns.
+const LABEL: u32 = 14;
 
 /// The text, no line wider than `width` columns where words can be broken.
 pub fn text(answer: &Answer, lang: Lang, width: u32, paint: Paint) -> String {
@@ -130,24 +134,21 @@ impl Out {
             self.fact(self.t("日历", "calendar"), &figure::calendar(self.lang, calendar));
         }
         if let Some(kpi) = kpis.first() {
-            self.fact(self.t("方法版本", "method version"), kpi.method);
+            self.fact(self.t("方法版本", "method"), kpi.method);
         }
         match &answer.source {
             SourceReport::File { sha256, .. } => {
-                self.fact(
-                    self.t("状态映射", "state mapping"),
-                    self.t("按文件所写", "as written in the file"),
-                );
-                self.fact(self.t("文件 SHA-256", "SHA-256 of the file"), sha256);
+                self.fact(self.t("状态映射", "mapping"), self.t("按文件所写", "as written in the file"));
+                self.fact(self.t("文件 SHA-256", "file SHA-256"), sha256);
             }
             SourceReport::Bundle { note, .. } => {
                 let mut mappings: Vec<String> = kpis.iter().flat_map(|k| k.mappings.clone()).collect();
                 mappings.sort_unstable();
                 mappings.dedup();
-                self.fact(self.t("状态映射", "state mapping"), &figure::short_hashes(&mappings));
-                self.fact(self.t("检查点哈希", "checkpoint hash"), note);
+                self.fact(self.t("状态映射", "mapping"), &figure::short_hashes(&mappings));
+                self.fact(self.t("检查点哈希", "checkpoint"), note);
                 if let Some(hash) = kpis.iter().find_map(|k| k.statements.as_deref()) {
-                    self.fact(self.t("记录哈希", "hash of records"), hash);
+                    self.fact(self.t("记录哈希", "records"), hash);
                 }
             }
         }
@@ -204,21 +205,13 @@ impl Out {
         let lang = self.lang;
         let mut caveats: Vec<String> = Vec::new();
         for row in &periods.rows {
-            let Some(difference) = &row.comparison.difference else { continue };
+            if row.comparison.difference.is_none() {
+                continue;
+            }
             let unit = figure::unit(lang, row.after.unit);
             let (before, after) = (figure::value(lang, &row.before), figure::value(lang, &row.after));
             self.hanging(2, 2, name(lang, &row.after));
-            let mut words = format!("{before} → {after} {unit}");
-            let _ = write!(
-                words,
-                " · {} {}",
-                self.t("差", "difference"),
-                change(lang, row.after.unit, difference)
-            );
-            if let Some(relative) = &row.comparison.relative_improvement {
-                let better = self.t("改善", "better by");
-                let _ = write!(words, " · {better} {}", change(lang, kpi::definition::Unit::Ratio, relative));
-            }
+            let words = format!("{before} → {after} {unit} · {}", difference(lang, row));
             self.hanging(4, 2, &words);
             for caveat in &row.comparison.caveats {
                 let words = match lang {
@@ -381,7 +374,7 @@ impl Out {
     }
 
     fn fact(&mut self, label: &str, value: &str) {
-        let label = pad(label, self.lang.t("14", "20").parse().unwrap_or(20));
+        let label = pad(label, LABEL);
         self.hanging(2, columns(&label), &format!("{label}{}", visible(value)));
     }
 
@@ -424,16 +417,31 @@ impl Out {
     }
 }
 
+/// The difference of two figures, and how much better the second is.
+pub(crate) fn difference(lang: Lang, row: &ComparedReport) -> String {
+    let Some(difference) = &row.comparison.difference else { return String::new() };
+    let unit = match row.after.unit {
+        Unit::Ratio => lang.t("个百分点", "percentage points"),
+        unit => figure::unit(lang, unit),
+    };
+    let words = change(lang, row.after.unit, unit, difference);
+    let mut text = format!("{} {words}", lang.t("差", "difference"));
+    if let Some(relative) = &row.comparison.relative_improvement {
+        let _ =
+            write!(text, " · {} {}", lang.t("改善", "better by"), change(lang, Unit::Ratio, "%", relative));
+    }
+    text
+}
+
 /// A change with its sign: `+1.20 – +3.40 %`.
-fn change(lang: Lang, unit: kpi::definition::Unit, change: &Change) -> String {
+fn change(lang: Lang, unit: Unit, unit_words: &str, change: &Change) -> String {
     let print = |value: &Rational, rounding: Rounding| {
         let shown = figure::shown(unit, value);
         let plus = if shown > Rational::zero() { "+" } else { "" };
         let small = shown < Rational::integer(1) && shown > Rational::zero() - Rational::integer(1);
-        let digits = if unit != kpi::definition::Unit::Ratio && small { 6 } else { 2 };
+        let digits = if unit != Unit::Ratio && small { 6 } else { 2 };
         format!("{plus}{}", number::decimal(&shown, digits, rounding))
     };
-    let unit_words = figure::unit(lang, unit);
     match (&change.lower, &change.upper) {
         (Some(a), Some(b)) if a == b => format!("{} {unit_words}", print(a, Rounding::HalfEven)),
         (Some(a), Some(b)) => {
