@@ -6,6 +6,7 @@ use super::*;
 use crate::counter::CounterModel;
 use crate::state::{Condition, Rule, Rules, Side, Threshold, parse};
 use crate::validity::Validity;
+use crate::window::Boot;
 use crate::window::{EnergyPlan, Factor, Feeds, MachinePlan, PointPlan, Restored};
 use kpi::AmountQuality;
 use observation::{Decimal, Instant, Observation, Quality, Reason, Value};
@@ -92,8 +93,7 @@ pub(in crate::window) fn cnc() -> MachinePlan {
 
 /// A press without a controller, measured by its power meter; energy from power.
 pub(in crate::window) fn press() -> MachinePlan {
-    let threshold =
-        |side, watts: i64| Condition::Power(Threshold::sharp(side, Decimal::from(watts), 5000));
+    let threshold = |side, watts: i64| Condition::Power(Threshold::sharp(side, Decimal::from(watts), 5000));
     let rules = vec![
         Rule { leaf: Leaf::Off, condition: threshold(Side::Below, 50) },
         Rule { leaf: Leaf::Idle, condition: threshold(Side::Below, 1500) },
