@@ -116,8 +116,7 @@ impl PlantBox {
         self.armed = Some(Armed { left, files: self.data(), image: self.image() });
     }
 
-    /// Switches it on. Says whether the agent lived through its start; a full disk may keep it from starting, and
-    /// then it is started again and again.
+    /// Switches it on. Says whether the agent lived through its start; nothing but its death keeps it from that.
     pub(crate) fn boot(&mut self) -> bool {
         self.clock.boot();
         self.life += 1;
@@ -134,7 +133,6 @@ impl PlantBox {
                 self.agent = Some(agent);
                 true
             }
-            Some(Err(error)) if error.to_string().contains("disk is full") => false,
             Some(Err(error)) => panic!("box {} does not start: {error}", self.number),
             None => self.died(),
         }

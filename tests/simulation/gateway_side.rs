@@ -106,11 +106,18 @@ impl World {
         self.turn_gateway_disk(self.gateway_disk);
         self.note("gateway on");
         if self.history > 0 && self.detected.is_empty() && self.random.permille(500) {
-            // The operator shows what a witness kept.
-            let newest = self.seen.iter().max_by_key(|seen| seen.size).map(|seen| seen.note.clone());
-            if let (Some(gateway), Some(note)) = (&mut self.gateway, newest) {
-                gateway.show(&note).unwrap();
-            }
+            self.show();
+        }
+    }
+
+    /// The operator shows what a witness kept, until the gateway has taken it.
+    pub(crate) fn show(&mut self) {
+        let newest = self.seen.iter().max_by_key(|seen| seen.size).map(|seen| seen.note.clone());
+        let Some(note) = newest else { return };
+        let shown = self.gateway.as_mut().is_some_and(|gateway| gateway.show(&note).is_ok());
+        self.note(&format!("a checkpoint is shown: {shown}"));
+        if !shown {
+            self.within(MINUTE, HOUR, Event::Show);
         }
     }
 

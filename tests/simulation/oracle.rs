@@ -17,6 +17,7 @@ impl World {
         self.derive_all();
         let entries = self.entries();
         self.once_and_known(&entries);
+        self.said_by_agents(&entries);
         self.acknowledged_is_there(&entries);
         for i in 0..self.boxes.len() {
             self.receipts(i, &entries);
@@ -48,6 +49,21 @@ impl World {
             if let Some(first) = places.insert(entry.leaf, entry.index) {
                 panic!("entries {first} and {} are the same statement", entry.index);
             }
+        }
+    }
+
+    /// What boxes have signed about a log that is another than they were told.
+    fn said_by_agents(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            let events = match open(&entry.bytes).unwrap().payload {
+                Payload::Window(batch) => batch.events,
+                Payload::Event(batch) => batch.events,
+                _ => continue,
+            };
+            let said = events.iter().filter(|e| e.code == EventCode::Note).map(|e| format!("{:?}", e.after));
+            let moved: Vec<_> = said.filter(|text| text.contains("its log is another than before")).collect();
+            assert!(self.history > 0 || moved.is_empty(), "a log that was never put back: {moved:?}");
+            self.detected.extend(moved);
         }
     }
 

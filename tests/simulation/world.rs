@@ -28,6 +28,7 @@ pub(crate) enum Event {
     Reply { from: usize, life: u32, request: Request, carried: Carried },
     Seal,
     GatewayOn,
+    Show,
     GatewayDisk(GatewayDisk),
     BoxDisk(usize, bool),
     Clock(usize, i64, i64),
@@ -200,6 +201,7 @@ impl World {
             }
             Event::Seal => self.seal(),
             Event::GatewayOn => self.gateway_on(),
+            Event::Show => self.show(),
             Event::GatewayDisk(disk) => self.turn_gateway_disk(disk),
             Event::BoxDisk(i, full) => {
                 self.note(&format!("box {i} disk full: {full}"));

@@ -268,11 +268,13 @@ impl Store for SqliteStore {
     }
 
     fn statements(&mut self, stream: &str, from: u64, limit: Limit) -> Result<Vec<Statement>, StoreError> {
-        let sql = "SELECT seq, leaf, bytes FROM statement WHERE stream = ?1 AND seq >= ?2 AND given_up = 0 ORDER BY seq";
+        let sql = "SELECT seq, leaf, log_index, bytes FROM statement WHERE stream = ?1 AND seq >= ?2 AND given_up = 0 ORDER BY seq";
         self.rows(stream, sql, from, limit, |row| {
-            let bytes: Vec<u8> = row.get(2)?;
+            let bytes: Vec<u8> = row.get(3)?;
             let size = bytes.len();
-            Ok((Statement { seq: get(row, 0)?, leaf: row.get(1)?, bytes }, size))
+            // A negative number was never written.
+            let index = row.get::<_, Option<i64>>(2)?.and_then(|index| u64::try_from(index).ok());
+            Ok((Statement { seq: get(row, 0)?, leaf: row.get(1)?, index, bytes }, size))
         })
         .map_err(|e| self.error(&e))
     }

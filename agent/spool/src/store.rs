@@ -71,6 +71,8 @@ pub struct Statement {
     pub seq: u64,
     /// Its leaf hash.
     pub leaf: Hash,
+    /// Its index in the log, as far as the gateway has told it. A rewind does not forget it.
+    pub index: Option<u64>,
     /// The statement.
     pub bytes: Vec<u8>,
 }

@@ -16,6 +16,7 @@
 
 use super::SharedSpool;
 use super::board::Board;
+use super::facts;
 use super::links::{Input as Incoming, Message, News};
 use super::progress::Progress;
 use super::stream::{Stream, StreamError};
@@ -235,7 +236,7 @@ impl Core {
         self.generation.send_modify(|generation| *generation += 1);
     }
 
-    fn queue(&mut self, stream: usize, row: Row) {
+    pub(super) fn queue(&mut self, stream: usize, row: Row) {
         let mut bytes = vec![];
         journal::encode(&row, &mut bytes);
         self.work.row_bytes += bytes.len();
@@ -285,6 +286,8 @@ impl Core {
     fn write_rows(&self, rows: &[(usize, Row, Vec<u8>)], more: &[Change<'_>]) -> Result<(), StoreError> {
         let mut next: Vec<u64> = self.streams.iter().map(|s| s.next).collect();
         let mut changes = more.to_vec();
+        let unanchored = self.streams.iter().filter(|s| s.unanchored);
+        changes.extend(unanchored.map(|s| facts::set(s.project.id(), facts::UNANCHORED, b"1")));
         for (stream, _, row) in rows {
             let position = next[*stream];
             next[*stream] += 1;
@@ -306,6 +309,9 @@ impl Core {
                     stream.inputs = inputs;
                 }
             }
+        }
+        for stream in &mut self.streams {
+            stream.unanchored = false;
         }
         self.work.begun = true;
         self.work.row_bytes = 0;

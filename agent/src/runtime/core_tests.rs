@@ -418,8 +418,15 @@ fn remove_spool(path: &Path) {
     }
 }
 
-#[test]
-fn after_a_lost_spool_nothing_is_signed_before_the_gateways_head_is_known_and_the_loss_is_exact() {
+#[track_caller]
+fn obeyed(core: &mut Core, order: Order) -> bool {
+    let (done, mut answer) = oneshot::channel();
+    core.obey(Command { project: 0, order, done }).unwrap();
+    answer.try_recv().unwrap()
+}
+
+#[track_caller]
+fn check_lost_spool(full_disk: bool) {
     let mut rig = Rig::new();
     let mut core = rig.start();
     rig.run(&mut core, 10_000).unwrap();
@@ -427,15 +434,19 @@ fn after_a_lost_spool_nothing_is_signed_before_the_gateways_head_is_known_and_th
     drop(core);
     remove_spool(&rig.path());
     rig.clock.advance(3_000);
+    rig.faults.last(full_disk.then_some(Fault::Full));
     let mut core = rig.start();
-    rig.run(&mut core, 6_000).unwrap();
+    assert_eq!(obeyed(&mut core, Order::Begun), !full_disk, "what cannot be read yet is not asked for");
+    rig.run(&mut core, 3_000).unwrap();
+    core.sign(0, true).unwrap();
+    rig.faults.last(None);
+    assert!(obeyed(&mut core, Order::Begun));
+    assert!(lock(&core.store).fact(P, facts::UNANCHORED).unwrap().is_some());
+    rig.run(&mut core, 3_000).unwrap();
     assert!(rig.signed(&core).windows.is_empty(), "no number is known yet");
     let (seq, end) = (head.next_seq, signed.windows.last().unwrap().0 + 1000);
-    let order =
-        Order::GoOn(GoOn { seq, prev: head.head, send_from: seq, lost_from: Some(end), ..GoOn::default() });
-    let (done, mut answer) = oneshot::channel();
-    core.obey(Command { project: 0, order, done }).unwrap();
-    assert!(answer.try_recv().unwrap());
+    let go_on = GoOn { seq, prev: head.head, send_from: seq, lost_from: Some(end), ..GoOn::default() };
+    assert!(obeyed(&mut core, Order::GoOn(go_on)));
     rig.run(&mut core, 2_000).unwrap();
     let statements = lock(&core.store).statements(P, 0, ALL).unwrap();
     assert_eq!(statements[0].seq, head.next_seq);
@@ -444,6 +455,29 @@ fn after_a_lost_spool_nothing_is_signed_before_the_gateways_head_is_known_and_th
     let Payload::Window(batch) = first.payload else { panic!("{first:?}") };
     let losses = batch.events.iter().filter(|e| e.code == EventCode::Loss).filter_map(Event::interval);
     assert_eq!(losses.collect::<Vec<_>>(), [(end, batch.t0 * 1000)]);
+}
+
+#[test]
+fn after_a_lost_spool_nothing_is_signed_before_the_gateways_head_is_known_and_the_loss_is_exact() {
+    check_lost_spool(false);
+}
+
+#[test]
+fn a_lost_spool_on_a_full_disk_keeps_no_agent_from_starting() {
+    check_lost_spool(true);
+}
+
+#[test]
+fn what_is_to_be_said_is_journalled_or_refused() {
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    rig.faults.last(Some(Fault::NotWritten));
+    assert!(!obeyed(&mut core, Order::Say("the log is another".to_owned())));
+    rig.faults.last(None);
+    assert!(obeyed(&mut core, Order::Say("the log is another".to_owned())));
+    rig.run(&mut core, 6_000).unwrap();
+    let said = |e: &&Event| format!("{:?}", e.after).contains("the log is another");
+    assert!(rig.signed(&core).events.iter().any(|e| said(&e)), "nothing was signed of it");
 }
 
 /// A spool and a progress file lost, a start, and after `ms` the gateway's head; then perhaps a crash.

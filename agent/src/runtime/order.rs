@@ -3,7 +3,8 @@
 use super::core::{Core, CoreError, lock};
 use super::facts;
 use super::stream::StreamError;
-use crate::window::Boot;
+use crate::journal::Row;
+use crate::window::{Boot, What};
 use spool::Change;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -27,6 +28,10 @@ pub(crate) enum Order {
     /// The stream's end is what the spool says; given as for [`Self::GoOn`], since what this box remembers to have
     /// signed may have gone further.
     Anchored(GoOn),
+    /// Whether the start stands in the spool: before, it cannot be read there whether the stream's end is known.
+    Begun,
+    /// Something that has to be signed.
+    Say(String),
     /// Stop after writing everything.
     Stop,
 }
@@ -69,10 +74,28 @@ impl Core {
                 }
             }
             Order::GoOn(go_on) => self.go_on(project, &go_on)?,
+            Order::Begun => {
+                if self.streams[project].unanchored {
+                    self.commit_rows()?;
+                }
+                !self.streams[project].unanchored
+            }
+            Order::Say(text) => self.say(project, text)?,
         };
         // Nobody may be waiting any more.
         let _ = done.send(answer);
         Ok(None)
+    }
+
+    /// Journals something that has to be signed. Says whether the disk took it.
+    fn say(&mut self, i: usize, text: String) -> Result<bool, CoreError> {
+        self.commit_rows()?;
+        if !self.work.rows.is_empty() || self.work.losing.is_some() {
+            return Ok(false);
+        }
+        self.queue(i, Row::Said(What::Note { text }));
+        self.commit_rows()?;
+        Ok(self.work.rows.is_empty())
     }
 
     /// Lets a stream go on where the gateway's head allows. The engine's memory is stored in the same commit, so

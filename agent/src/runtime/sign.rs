@@ -96,6 +96,9 @@ impl Core {
             raw: RawCommitment::default(),
             definitions: project.definitions,
         };
+        if stream.unanchored {
+            return Ok(None);
+        }
         if statement::next(stream.engine.outputs(), &project.shape, &context, flush).is_none() {
             return Ok(None);
         }

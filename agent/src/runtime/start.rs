@@ -226,9 +226,9 @@ pub(super) fn rebuild(
         let place = spool.stream(id)?;
         let stale = mark.is_some_and(|mark| stream::is_stale(&place, mark));
         let damage = damage.map(|damage| assess(damage, id));
-        if stale || damage.as_ref().is_some_and(|d| !d.end_known) {
-            spool.commit(&[facts::set(id, facts::UNANCHORED, b"1")])?;
-        }
+        let unanchored = stale || damage.as_ref().is_some_and(|d| !d.end_known);
+        // A full disk keeps no agent from starting: the note then waits with the rows of the start.
+        let unsaid = unanchored && !said(&mut spool, id)?;
         let rebuilt = Stream::open(Arc::clone(project), &mut spool, mark, boot.at.utc)?;
         if rebuilt.lost || stale || damage.as_ref().is_some_and(|d| !d.journal_kept) {
             tracing::error!(
@@ -242,6 +242,7 @@ pub(super) fn rebuild(
         let seen = spool.fact(id, facts::SEEN)?.as_deref().and_then(facts::read_seen);
         trusted_s = trusted_s.max(seen.map_or(0, |seen| seen.time));
         let mut stream = rebuilt.stream;
+        stream.unanchored = unsaid;
         let cosigned = seen.map(|seen| Utc(seen.time.saturating_mul(1000)));
         if let Some(text) = far_ahead(boot.at.utc, stream.end.map(Utc).max(cosigned)) {
             tracing::warn!(project = id, text);
@@ -251,6 +252,18 @@ pub(super) fn rebuild(
         streams.push(stream);
     }
     Ok(OpenedStreams { spool, streams, first, progress, trusted_s })
+}
+
+/// Notes that a stream's end is not known. Says whether the disk has taken it.
+fn said(spool: &mut Spool, stream: &str) -> Result<bool, StoreError> {
+    match spool.commit(&[facts::set(stream, facts::UNANCHORED, b"1")]) {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_passing() => {
+            tracing::error!(stream, %error, "nothing is signed until the disk takes what is known of the stream");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// A start at which the wall clock is this far ahead of all that is known, ms, is signed as such: nothing here can

@@ -45,6 +45,9 @@ pub(crate) struct Stream {
     /// Nothing is signed before this, ms of the monotonic clock: a commit failed.
     pub(crate) retry_at: u64,
     pub(crate) failures: u32,
+    /// The spool is older than what was signed, or lacks its end, and the disk has not taken the note of it yet.
+    /// Nothing is signed before it has.
+    pub(crate) unanchored: bool,
     /// Why the last statement could not be stored.
     pub(crate) trouble: Option<String>,
 }
@@ -108,6 +111,7 @@ impl Stream {
             restepped: false,
             retry_at: 0,
             failures: 0,
+            unanchored: false,
             trouble: None,
             project,
         };

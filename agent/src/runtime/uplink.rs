@@ -167,6 +167,9 @@ impl UplinkTask {
 
     /// Asks the gateway where the stream stands, before anything is sent.
     async fn look(&self) -> Result<Standing, RoundError> {
+        if let stuck @ Standing::Waiting(_) = self.ask(Order::Begun).await? {
+            return Ok(stuck);
+        }
         let gateway = self.client.stream(self.project.id(), &self.kid.0).await?;
         let id = self.project.id().to_owned();
         let before = gateway.next_seq.checked_sub(1);
@@ -250,6 +253,13 @@ impl UplinkTask {
             });
         }
         let next = pusher.after(&sent, outcome, place.next_seq);
+        if let Some(text) = moved(&statements, &next.stored) {
+            tracing::error!(project = self.project.id(), text);
+            if let stuck @ Standing::Waiting(_) = self.ask(Order::Say(text)).await? {
+                self.board.standing(self.project.id(), &stuck);
+                return Ok(Round::Again(None));
+            }
+        }
         let id = self.project.id().to_owned();
         let stored = next.stored.clone();
         with_spool(&self.store, move |spool| mark_stored(spool, &id, &stored)).await?;
@@ -280,6 +290,19 @@ impl UplinkTask {
         self.board.project(self.project.id(), |p| p.unsealed = u64::try_from(unsealed).unwrap_or(0));
         Ok(())
     }
+}
+
+/// What is to be said when the gateway has put a statement elsewhere than it told before: only a log that was put
+/// back to a backup, and filled again in another order, does that.
+fn moved(sent: &[Statement], stored: &[uplink::StoredEntry]) -> Option<String> {
+    let before = |entry: &uplink::StoredEntry| sent.iter().find(|s| s.seq == entry.seq)?.index;
+    let (entry, before) =
+        stored.iter().find_map(|e| before(e).filter(|index| *index != e.index).map(|index| (e, index)))?;
+    Some(format!(
+        "the log holds statement {} as entry {}, and it was acknowledged as entry {before}: the gateway was put \
+         back to a backup and its log is another than before",
+        entry.seq, entry.index
+    ))
 }
 
 fn mark_stored(spool: &mut Spool, stream: &str, stored: &[uplink::StoredEntry]) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@
 use crate::answer::{Alarm, Answer, Aside, Ingested};
 use crate::arrival::{Arrival, Checked};
 use crate::keys::Defect;
-use crate::log::{State, apply_control, is_control};
+use crate::log::{State, apply_control, is_control, outweighs};
 use crate::rules::{Ruling, rule};
 use crate::store::{Batch, Entry, Head, Newer, Part, Read, StoreError, StreamHead};
 use crate::tree::HashTile;
@@ -210,14 +210,18 @@ impl<'a, R: Read> Draft<'a, R> {
             self.next.seen.insert(kid, seen.note_hash);
             return Ok(());
         }
-        let size = self.next.tree.size();
-        if seen.size <= size {
-            self.out.alarms.push(Alarm::ForeignCheckpoint { kid, size: seen.size });
-        } else {
-            if self.next.newer.is_none_or(|newer| newer.size < seen.size) {
-                self.next.newer = Some(Newer { size: seen.size, root: seen.root });
-            }
+        // What this batch itself brings is not in the store yet; whether it fits is seen before the next checkpoint.
+        if seen.size > self.from.size {
             self.out.alarms.push(Alarm::Behind { kid, size: seen.size });
+        } else if crate::proof::root_at(self.store, seen.size)? == seen.root {
+            // The log was put back and filled again to the same: the note is lost, what it says holds.
+            self.next.seen.insert(kid, seen.note_hash);
+            return Ok(());
+        } else {
+            self.out.alarms.push(Alarm::ForeignCheckpoint { kid, size: seen.size });
+        }
+        if !outweighs(self.store, self.from.size, self.next.newer, seen.size)? {
+            self.next.newer = Some(Newer { size: seen.size, root: seen.root });
         }
         Ok(())
     }

@@ -216,12 +216,15 @@ impl<S: Store> Log<S> {
     }
 
     /// Remembers that somebody holds a checkpoint of ours of this size and root, whose signature the caller
-    /// has checked. Until the log contains it, nothing is signed.
+    /// has checked. Until the log contains it, nothing is signed; if it has grown past it without containing it,
+    /// never again.
     pub fn learn(&mut self, known: Newer) -> Result<(), IngestError> {
-        if known.size <= self.state.newer.map_or(self.state.tree.size(), |newer| newer.size) {
+        let head = self.head();
+        let fits =
+            known.size <= head.size && crate::proof::root_at(&mut self.store, known.size)? == known.root;
+        if fits || outweighs(&mut self.store, head.size, self.state.newer, known.size)? {
             return Ok(());
         }
-        let head = self.head();
         let batch = crate::store::Batch {
             from: head,
             to: head,
@@ -276,6 +279,21 @@ impl<S: Store> Log<S> {
         self.state.newer = None;
         Ok(())
     }
+}
+
+/// Whether `known` forbids checkpoints of a log of `size` entries for at least as long as a checkpoint of size
+/// `other` would: it contradicts the log already, or the log has farther to go to it.
+pub(crate) fn outweighs<R: crate::store::Read>(
+    store: &mut R,
+    size: u64,
+    known: Option<Newer>,
+    other: u64,
+) -> Result<bool, StoreError> {
+    let Some(known) = known else { return Ok(false) };
+    if known.size > size {
+        return Ok(known.size >= other);
+    }
+    Ok(crate::proof::root_at(store, known.size)? != known.root)
 }
 
 /// Reads a genesis and checks that a registrar it names has signed it.
