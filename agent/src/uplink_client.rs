@@ -3,11 +3,8 @@
 //! No retries, no cursor, no belief in what is answered: that is the runtime's business.
 
 use observation::{Clock, Instant};
+use protocols::pinned::Pinned;
 use reqwest::{Certificate, StatusCode};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, SignatureScheme};
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -305,60 +302,12 @@ async fn read(url: &str, mut response: reqwest::Response) -> Result<Vec<u8>, Cli
 
 fn pinned(fingerprint: Hash) -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = Arc::new(Pinned { fingerprint, provider });
+    let refusal = |shown: &Hash| {
+        format!("its certificate is sha256:{}, not the one in uplink.fingerprint", hex::encode(shown))
+    };
+    let verifier = Arc::new(Pinned::new(fingerprint, provider, refusal));
     rustls::ClientConfig::builder()
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth()
-}
-
-/// Accepts one certificate, by its SHA-256. Names and dates in it do not matter: whoever configured the
-/// fingerprint has looked at that very certificate.
-#[derive(Debug)]
-struct Pinned {
-    fingerprint: Hash,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let found = evidence::hash::sha256(end_entity);
-        if found == self.fingerprint {
-            return Ok(ServerCertVerified::assertion());
-        }
-        let detail =
-            format!("its certificate is sha256:{}, not the one in uplink.fingerprint", hex::encode(found));
-        Err(rustls::Error::General(detail))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

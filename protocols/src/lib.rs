@@ -12,6 +12,8 @@ pub mod modbus;
 pub mod mqtt;
 #[cfg(feature = "opcua")]
 pub mod opcua;
+#[cfg(feature = "mqtt")]
+pub mod pinned;
 pub mod source;
 #[cfg(feature = "sparkplug")]
 pub mod sparkplug;

@@ -6,15 +6,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
-    SignatureScheme,
-};
-use sha2::{Digest, Sha256};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+
+use crate::pinned::Pinned;
 
 /// Who may vouch for the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +36,7 @@ pub(super) fn client_config(trust: &Trust, identity: Option<&Identity>) -> Resul
         Trust::System => builder.with_root_certificates(system()?),
         Trust::Authority(file) => builder.with_root_certificates(authorities(file)?),
         Trust::Certificate(pinned) => {
-            let verifier = Arc::new(Pinned { pinned: *pinned, provider });
+            let verifier = Arc::new(Pinned::new(*pinned, provider, not_pinned));
             builder.dangerous().with_custom_certificate_verifier(verifier)
         }
     };
@@ -90,56 +86,12 @@ fn certificates(file: &PathBuf) -> Result<Vec<CertificateDer<'static>>, String> 
     }
 }
 
-/// Accepts one certificate and no other. Its dates and names do not matter: the fingerprint came from a person.
-#[derive(Debug)]
-struct Pinned {
-    pinned: [u8; 32],
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let shown: [u8; 32] = Sha256::digest(end_entity).into();
-        if shown == self.pinned {
-            return Ok(ServerCertVerified::assertion());
-        }
-        Err(Error::General(format!("{NOT_PINNED} {}", fingerprint(&shown))))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 /// Begins the words of a handshake that ended because of another fingerprint.
 const NOT_PINNED: &str = "the broker's certificate has the fingerprint";
+
+fn not_pinned(shown: &[u8; 32]) -> String {
+    format!("{NOT_PINNED} {}", fingerprint(shown))
+}
 
 /// `sha256:` and 64 digits.
 fn fingerprint(hash: &[u8; 32]) -> String {
@@ -227,6 +179,7 @@ fn is_version_1(why: &rustls::OtherError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sha2::{Digest, Sha256};
 
     #[test]
     fn a_fingerprint_is_read_as_written() {
