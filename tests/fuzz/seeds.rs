@@ -455,6 +455,8 @@ fn rules() -> Inputs {
         "true\n\"x\"",
         "a != \"x\" || power <= -0.5e2",
         "((a",
+        "execution in (1, 2, -3.5) && !(mode in ('AUTO', \"MDI\"))",
+        "a in (true, false",
     ]
     .map(|text| led(0, text))
     .to_vec()

@@ -79,3 +79,34 @@ fn units_and_registers_are_found_with_functions_that_read() {
     assert!(text.contains("FFF4  u16 65524  i16 -12") && code == 0, "{code}: {text}");
     assert!(text.contains("3-5  拒绝 refused, code 2"), "{text}");
 }
+
+#[test]
+fn a_power_register_is_read_for_a_time_kept_in_a_file_and_too_short_a_time_is_refused() {
+    // 230.1 kW as a float with its words swapped.
+    let line = Line::start(r#"{"7": {"holding": {"0": 6554, "1": 17254}}}"#);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("day.csv");
+    let register =
+        ["--unit", "7", "--register", "holding:0", "--type", "f32", "--order", "CDAB", "--measure", "kW"];
+    let time = ["--record", "400ms", "--every", "100ms", "--save", file.to_str().unwrap()];
+    let (text, code) = line.probe(&[&register[..], &time].concat());
+    assert!(text.contains("不建议阈值") && text.contains("too few") && code == 1, "{code}: {text}");
+    let saved = std::fs::read_to_string(&file).unwrap();
+    let powers: Vec<&str> = saved.lines().skip(1).map(|line| line.split_once(',').unwrap().1).collect();
+    assert!(powers.len() >= 2 && powers.iter().all(|power| *power == "230100.000"), "{saved}");
+    // What was kept can be given again; a file that is there is not written over.
+    let again = Command::new(env!("CARGO_BIN_EXE_agent-under-test"))
+        .args(["probe", "--readings", file.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&again.stdout).contains("too few"));
+    let (_, code) = line.probe(&[&register[..], &time].concat());
+    assert_eq!(code, 3);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), saved);
+    // Without a type there is nothing to read; a unit of energy is no power.
+    let (_, code) = line.probe(&[&register[..4], &time].concat());
+    assert_eq!(code, 2);
+    let energy = ["--unit", "7", "--type", "u16", "--measure", "kWh", "--record", "1s"];
+    let (_, code) = line.probe(&energy);
+    assert_eq!(code, 2);
+}

@@ -37,7 +37,8 @@ impl fmt::Display for ParseError {
     }
 }
 
-/// Brackets and `!` may nest this deep, so that a hostile profile cannot exhaust the stack.
+/// Brackets and `!` may nest this deep, as written and in the canonical form, so that a hostile profile cannot exhaust
+/// the stack and the canonical form can always be read.
 const MAX_DEPTH: usize = 64;
 
 /// A set has at most so many values: written out it nests one bracket deeper with each, and has to be readable.
@@ -136,6 +137,16 @@ fn piece(rest: &[char]) -> Result<(Piece, usize), String> {
     })
 }
 
+/// How deep [`Reader::one`] goes to read the canonical form.
+fn depth(expression: &Expression) -> usize {
+    match expression {
+        Expression::Constant(_) | Expression::Point(_) | Expression::Compare(..) => 1,
+        Expression::Not(inner) if matches!(**inner, Expression::Compare(..)) => 3,
+        Expression::Not(inner) => 1 + depth(inner),
+        Expression::And(a, b) | Expression::Or(a, b) => 1 + depth(a).max(depth(b)),
+    }
+}
+
 fn run(rest: &[char], belongs: impl Fn(char) -> bool) -> String {
     rest.iter().copied().take_while(|c| belongs(*c)).collect()
 }
@@ -170,6 +181,7 @@ impl<S: AsRef<str>> Reader<'_, S> {
         let mut left = self.all()?;
         while self.takes(&Piece::Or) {
             left = Expression::Or(Box::new(left), Box::new(self.all()?));
+            self.check_depth(&left)?;
         }
         Ok(left)
     }
@@ -178,6 +190,7 @@ impl<S: AsRef<str>> Reader<'_, S> {
         let mut left = self.one()?;
         while self.takes(&Piece::And) {
             left = Expression::And(Box::new(left), Box::new(self.one()?));
+            self.check_depth(&left)?;
         }
         Ok(left)
     }
@@ -194,7 +207,9 @@ impl<S: AsRef<str>> Reader<'_, S> {
 
     fn one_inside(&mut self) -> Result<Expression, ParseError> {
         if self.takes(&Piece::Not) {
-            return Ok(Expression::Not(Box::new(self.one()?)));
+            let not = Expression::Not(Box::new(self.one()?));
+            self.check_depth(&not)?;
+            return Ok(not);
         }
         if self.takes(&Piece::Open) {
             let inside = self.any()?;
@@ -224,6 +239,13 @@ impl<S: AsRef<str>> Reader<'_, S> {
                 Err(self.wrong(format!("`{other}` alone is no condition; compare it with something")))
             }
         }
+    }
+
+    fn check_depth(&self, expression: &Expression) -> Result<(), ParseError> {
+        if depth(expression) <= MAX_DEPTH {
+            return Ok(());
+        }
+        Err(self.wrong(format!("the rule joins or nests more than {MAX_DEPTH} conditions; make it shorter")))
     }
 
     /// The values behind `in`, as a chain of comparisons. `start` is where the left side stands.

@@ -143,6 +143,18 @@ fn nesting_has_a_limit_instead_of_a_stack_overflow() {
     assert!(parse(&deep, &NAMES).unwrap_err().message.contains("nested more than 64 deep"));
 }
 
+#[test]
+fn the_canonical_form_of_the_longest_rule_is_read_back_and_a_longer_one_is_refused() {
+    let joined = |count: usize, by: &str| vec!["mode == 1"; count].join(by);
+    for longest in [joined(64, " || "), joined(64, " && "), format!("!({})", joined(63, "||"))] {
+        let rule = parse(&longest, &NAMES).unwrap();
+        assert_eq!(parse(&rule.to_string(), &NAMES), Ok(rule));
+    }
+    for longer in [joined(65, " || "), joined(100_000, " && "), format!("!({})", joined(64, "||"))] {
+        assert!(parse(&longer, &NAMES).unwrap_err().message.contains("more than 64 conditions"));
+    }
+}
+
 #[track_caller]
 fn truth(rule: &str, values: [Option<Value>; 4], age_ms: Option<u64>, want: Truth) {
     assert_eq!(parse(rule, &NAMES).unwrap().truth(&Known(values.into(), age_ms)), want, "{rule}");

@@ -22,8 +22,11 @@ const ROWS: Limit = Limit { items: 1000, bytes: 4 << 20 };
 
 /// The power readings of a machine in the last days.
 pub(super) fn readings(config: &Path, machine: &str) -> Result<Vec<PowerReading>, Failure> {
-    let configuration = super::super::load(config)?;
-    let (wanted, project) = wanted(&configuration, machine)?;
+    kept(&super::super::load(config)?, machine)
+}
+
+fn kept(configuration: &Configuration, machine: &str) -> Result<Vec<PowerReading>, Failure> {
+    let (wanted, project) = wanted(configuration, machine)?;
     let file = configuration.agent.data_dir.join(SPOOL_FILE);
     if !file.exists() {
         let message = format!(
@@ -132,5 +135,93 @@ impl Found {
         let newest = self.readings.last().map_or(0, |reading| reading.at_ms);
         self.readings.retain(|reading| newest.saturating_sub(reading.at_ms) <= LONGEST_MS);
         self.readings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::encode;
+    use crate::raw::Unarchived;
+    use crate::runtime::fixture::{P, T0, configuration, configuration_changed};
+    use crate::window::{Boot, LinkIndex};
+    use observation::{Instant, Mono, Observation, Reason, Utc, Value};
+    use spool::{Change, Spool};
+
+    fn at(ms: i64) -> Instant {
+        Instant { utc: Utc(T0 + ms), mono: Mono(ms.unsigned_abs()) }
+    }
+
+    fn boot(ms: i64, configuration: Hash) -> Row {
+        Row::Record(Record::Boot(Boot {
+            at: at(ms),
+            version: "1".to_owned(),
+            binary: [0; 32],
+            configuration,
+        }))
+    }
+
+    /// A reading of each point of the press in tenths of a kW; `None` failed.
+    fn step(ms: i64, power: Option<i64>) -> Row {
+        let observed = |point, value: Option<i64>| {
+            let observation = match value {
+                Some(n) => Observation::good(PointId(point), Value::Number(n.into()), at(ms)),
+                None => Observation::bad(PointId(point), Reason::Timeout, at(ms)),
+            };
+            Input::Observed(LinkIndex(0), observation)
+        };
+        Row::Record(Record::Step { inputs: vec![observed(0, power), observed(1, Some(77))], until: at(ms) })
+    }
+
+    #[test]
+    fn power_is_found_in_blocks_and_journal_once_and_only_under_the_configuration_at_hand() {
+        let dir = tempfile::tempdir().unwrap();
+        let configuration = configuration(dir.path());
+        std::fs::create_dir(dir.path().join("data")).unwrap();
+        let file = configuration.agent.data_dir.join(SPOOL_FILE);
+        let mut spool = Spool::new(Box::new(SqliteStore::open(&file, u64::MAX).unwrap())).unwrap();
+        let encoded = |row: &Row| {
+            let mut bytes = vec![];
+            encode(row, &mut bytes);
+            bytes
+        };
+        let own = configuration.hash;
+        let archived =
+            [boot(0, [9; 32]), step(1000, Some(1)), boot(2000, own), step(3000, Some(2)), step(4000, None)];
+        let mut rows = Unarchived::default();
+        archived.iter().zip(0..).for_each(|(row, ms)| rows.push(&encoded(row), T0 + ms * 1000));
+        let block = rows.block().unwrap();
+        let raw = Change::Raw {
+            stream: P,
+            number: 0,
+            leaf: block.leaf,
+            from_ms: block.from_ms,
+            to_ms: block.to_ms,
+            bytes: &block.bytes,
+        };
+        // The last row of the block is in the journal still.
+        let journal = [step(4000, None), step(5000, Some(3))].map(|row| encoded(&row));
+        let journalled =
+            (0..).zip(&journal).map(|(position, row)| Change::Journal { stream: P, position, row });
+        spool.commit(&std::iter::once(raw).chain(journalled).collect::<Vec<_>>()).unwrap();
+        let busy = kept(&configuration, "press-03").unwrap_err();
+        assert!(busy.error.to_string().contains("stop it first"), "{}", busy.error);
+        drop(spool);
+
+        let found = kept(&configuration, "press-03").unwrap();
+        let found: Vec<_> = found.iter().map(|r| (r.at_ms - T0, r.milliwatts)).collect();
+        assert_eq!(found, [(3000, Some(2_000_000)), (4000, None), (5000, Some(3_000_000))]);
+        let none = kept(&configuration, "press-3").unwrap_err();
+        assert!(none.error.to_string().contains("there are: press-03"), "{}", none.error);
+        let other = configuration_changed(dir.path(), "input:12", "input:14");
+        assert_eq!(kept(&other, "press-03").unwrap(), []);
+    }
+
+    #[test]
+    fn a_box_that_never_ran_has_no_journal_and_none_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = kept(&configuration(dir.path()), "press-03").unwrap_err();
+        assert_eq!(error.exit, Exit::Environment);
+        assert!(!dir.path().join("data").exists());
     }
 }

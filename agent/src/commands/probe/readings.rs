@@ -199,4 +199,15 @@ mod tests {
         wrong("time,power_w\n2026-11-20 25:00:00,3\n", None, "day.csv:2");
         wrong("time_s,power_w\n1,1e400\n", None, "day.csv:2: \"1e400\" 不是功率");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_without_a_panic(
+            text in ".{0,60}", rows in proptest::collection::vec("[0-9T:/+. ,Z-]{0,30}", 0..6)
+        ) {
+            drop(parse("x", &text, Some("kW")));
+            drop(parse("x", &format!("time,power_w\n{}", rows.join("\n")), None));
+            drop(parse("x", &format!("time_s,power_w\n{}", rows.join("\n")), None));
+        }
+    }
 }
