@@ -54,7 +54,7 @@ pub enum Command {
         config: PathBuf,
     },
     /// 试读 Modbus 设备，找出从站、寄存器、类型与字节序（只读） / Look into a Modbus device: units, registers, types, orders; only reads
-    Probe(probe::Probe),
+    Probe(Box<probe::Probe>),
     /// 浏览 OPC UA 服务器，找出变量并显示当前值（只读） / Look through an OPC UA server: variables with a live value; only reads
     Browse(browse::Browse),
     /// 核对指纹后信任 OPC UA 服务器的证书 / Trust an OPC UA server's certificate after comparing its fingerprint

@@ -72,7 +72,7 @@ pub struct Probe {
 /// See the module.
 pub fn probe(wanted: &Probe) -> Result<Exit, Failure> {
     if let Some(source) = power::Source::of(wanted) {
-        return power::calibrate(&wanted.power, source);
+        return power::calibrate(&wanted.power, &source);
     }
     let settings = settings(wanted)?;
     super::runtime()?.block_on(run(wanted, settings))

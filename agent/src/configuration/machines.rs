@@ -354,9 +354,6 @@ fn defaults<'a>(offered: &'a [ProfilePoint], name: &str) -> Option<&'a Value> {
 }
 
 fn used(profile: &Profile, own_states: bool, names: &[&str]) -> ProfileUse {
-    let granted = match own_states {
-        true => vec![],
-        false => rules::Granted::of(profile, names).points().to_vec(),
-    };
+    let granted = if own_states { vec![] } else { rules::Granted::of(profile, names).points().to_vec() };
     ProfileUse { header: profile.header().clone(), own_states, granted }
 }

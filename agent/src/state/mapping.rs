@@ -116,9 +116,10 @@ fn condition(condition: &Condition) -> String {
         Condition::Power(t) => {
             let (sign, opposite) = if t.side == Side::Below { ("<", ">=") } else { (">=", "<") };
             // Without a band the text is that of before there were any.
-            let until = match t.release == t.watts {
-                true => String::new(),
-                false => format!(" until {opposite} {} W", t.release),
+            let until = if t.release == t.watts {
+                String::new()
+            } else {
+                format!(" until {opposite} {} W", t.release)
             };
             format!("power {sign} {} W{until} for {} ms", t.watts, t.dwell_ms)
         }

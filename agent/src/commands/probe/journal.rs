@@ -50,7 +50,9 @@ fn kept(configuration: &Configuration, machine: &str) -> Result<Vec<PowerReading
         let rows = store.journal(&project, from, ROWS).map_err(environment)?;
         let Some(last) = rows.last() else { break };
         from = last.position + 1;
-        rows.iter().for_each(|row| found.take(&row.row));
+        for row in rows {
+            found.take(&row.row);
+        }
     }
     Ok(found.finish())
 }
@@ -111,7 +113,9 @@ impl Found {
                 self.in_force = boot.configuration == self.wanted.configuration;
             }
             Ok(Row::Record(Record::Step { inputs, .. })) if self.in_force => {
-                inputs.iter().for_each(|input| self.observed(input));
+                for input in &inputs {
+                    self.observed(input);
+                }
             }
             _ => {}
         }
@@ -189,7 +193,9 @@ mod tests {
         let archived =
             [boot(0, [9; 32]), step(1000, Some(1)), boot(2000, own), step(3000, Some(2)), step(4000, None)];
         let mut rows = Unarchived::default();
-        archived.iter().zip(0..).for_each(|(row, ms)| rows.push(&encoded(row), T0 + ms * 1000));
+        for (row, s) in archived.iter().zip(0..) {
+            rows.push(&encoded(row), T0 + s * 1000);
+        }
         let block = rows.block().unwrap();
         let raw = Change::Raw {
             stream: P,

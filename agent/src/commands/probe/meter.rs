@@ -22,7 +22,7 @@ use tokio::time::{Instant as Ticks, MissedTickBehavior, interval};
 /// Between two readings where nothing else is said.
 const EVERY: Duration = Duration::from_secs(5);
 /// A line for the waiting person.
-const PROGRESS: Duration = Duration::from_secs(600);
+const PROGRESS: Duration = Duration::from_mins(10);
 
 /// See the module.
 pub(super) fn record(wanted: &Probe, long: Duration) -> Result<Vec<PowerReading>, Failure> {

@@ -69,11 +69,11 @@ impl<'a> Source<'a> {
 }
 
 /// See the module.
-pub(super) fn calibrate(wanted: &PowerArguments, source: Source<'_>) -> Result<Exit, Failure> {
+pub(super) fn calibrate(wanted: &PowerArguments, source: &Source<'_>) -> Result<Exit, Failure> {
     let readings = match source {
         Source::Csv(file) => readings::load(file, wanted.measure.as_deref())?,
         Source::Journal(config, machine) => journal::readings(config, machine)?,
-        Source::Meter(probe, long) => meter::record(probe, long)?,
+        Source::Meter(probe, long) => meter::record(probe, *long)?,
     };
     let declared = wanted.idle.zip(wanted.producing).map(|(idle, producing)| Declared { idle, producing });
     let (text, exit) = answer(&readings, declared);
