@@ -157,6 +157,17 @@ impl Chain {
         self.reading(Reading { from, to, register: amount.register, path }, opening)
     }
 
+    /// Whether the last reading was taken in the last window, with nothing in doubt since.
+    pub(crate) fn is_read_up_to(&self, reach: Option<i64>) -> bool {
+        !self.hole && reach.is_some() && self.reach == reach && self.last.map(|(to, _)| to) == reach
+    }
+
+    /// Windows up to `to` that follow at once, were all read and never fell; the register at their end.
+    pub(crate) fn run(&mut self, to: i64, register: i64) {
+        self.reach = Some(to);
+        self.last = Some((to, register));
+    }
+
     /// A signed stretch without windows: the box was off, or signed that it lost them.
     pub fn signed_hole(&mut self, from: i64, to: i64) {
         self.tile(from, to);

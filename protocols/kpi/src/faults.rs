@@ -7,8 +7,11 @@
 //! window's fault time belongs to a fault from before the period.
 //!
 //! Only planned busy time is looked at, end to end: a machine that is in FAULT when a shift ends and when the next
-//! begins has one fault, and one that broke down in between is entered when busy time begins. Windows in which
+//! begins has one fault, and one that broke down in between is entered when busy time begins. Where the last window
+//! before such a break does not tell whether it ended in FAULT, there may be one fault or two. Windows in which
 //! nothing is known are not here; whoever reads a run knows the unknown time beside it.
+
+use crate::period::Period;
 
 /// What consecutive busy windows of one machine tell of faults. Times in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,9 +28,24 @@ pub struct FaultRun {
     lead: Edge,
     /// Fault time of the windows at the end that may belong to a fault still open.
     tail: Edge,
-    /// The last window has fault time.
-    open: bool,
-    some: bool,
+    /// Whether the last window ended in FAULT.
+    open: Open,
+    /// Breaks over which a fault may have gone on or a second one begun.
+    unsure: u64,
+    /// From the first window's start to the last one's end; none while there is no window.
+    over: Option<Period>,
+}
+
+/// Whether a window ended in FAULT, as far as it tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Open {
+    /// No fault time; or the fault of the window before ended in it and none was entered.
+    #[default]
+    No,
+    /// FAULT was entered and left, in an order it does not tell.
+    Perhaps,
+    /// It was in FAULT all the time.
+    Yes,
 }
 
 /// The first window with a fault.
@@ -71,14 +89,25 @@ pub struct Between {
 }
 
 impl FaultRun {
-    /// One window, or a stretch of windows without any fault.
-    pub fn window(entries: u64, fault_ms: u64, run_ms: u64) -> Self {
+    /// One window, or a stretch of windows that all are or all are not in FAULT.
+    pub fn window(over: Period, entries: u64, fault_ms: u64, run_ms: u64) -> Self {
         let carried = entries == 0 && fault_ms > 0;
         let entered = entries > 0;
         let edge = Edge {
             sure_ms: if carried { fault_ms } else { 0 },
             perhaps_ms: if entered { fault_ms } else { 0 },
             all: carried,
+        };
+        let open = match (fault_ms, entered) {
+            (0, _) => Open::No,
+            (ms, _) if ms == over.ms() => Open::Yes,
+            (_, entered) => {
+                if entered {
+                    Open::Perhaps
+                } else {
+                    Open::No
+                }
+            }
         };
         Self {
             entries,
@@ -88,22 +117,25 @@ impl FaultRun {
             last: entered.then_some(Last { at_ms: run_ms, after_ms: 0 }),
             lead: edge,
             tail: edge,
-            open: fault_ms > 0,
-            some: true,
+            open,
+            unsure: 0,
+            over: Some(over),
         }
     }
 
     /// Appends what later windows tell.
     pub fn append(&mut self, mut later: Self) {
-        if !later.some {
-            return;
-        }
-        if !self.some {
+        let Some(of_later) = later.over else { return };
+        let Some(own) = self.over else {
             *self = later;
             return;
-        }
-        if !self.open && later.lead.sure_ms > 0 {
-            later.enter_at_start();
+        };
+        let adjacent = own.to == of_later.from;
+        match self.open {
+            _ if later.lead.sure_ms == 0 => {}
+            Open::Perhaps if !adjacent => self.unsure += 1,
+            Open::No => later.enter_at_start(),
+            Open::Perhaps | Open::Yes => {}
         }
         self.first = self.first.or(later.first.map(|f| First { before_ms: f.before_ms + self.run_ms, ..f }));
         let before = self.last.map(|l| Last { after_ms: l.after_ms + later.run_ms, ..l });
@@ -111,6 +143,8 @@ impl FaultRun {
         self.lead = self.lead.then(later.lead);
         self.tail = later.tail.then(self.tail);
         self.open = later.open;
+        self.unsure += later.unsure;
+        self.over = Some(Period { from: own.from, to: of_later.to });
         self.entries += later.entries;
         self.fault_ms += later.fault_ms;
         self.run_ms += later.run_ms;
@@ -130,7 +164,8 @@ impl FaultRun {
     pub fn faults(&self) -> Between {
         let carried = self.lead.sure_ms > 0;
         let perhaps = carried || self.lead.perhaps_ms > 0;
-        Between { least: self.entries + u64::from(carried), most: self.entries + u64::from(perhaps) }
+        let (carried, perhaps) = (u64::from(carried), u64::from(perhaps));
+        Between { least: self.entries + carried, most: self.entries + perhaps + self.unsure }
     }
 
     /// Stretches between the end of one fault and the start of the next.
@@ -142,21 +177,27 @@ impl FaultRun {
     /// Run time between the end of the first fault and the start of the last, ms.
     pub fn between_faults_ms(&self) -> Between {
         let (Some(first), Some(last)) = (self.first, self.last) else { return Between::default() };
-        let most = self.run_ms.saturating_sub(first.before_ms + last.after_ms);
-        let unsure = last.at_ms + if first.carried { 0 } else { first.at_ms };
-        let least = if self.gaps().least == 0 { 0 } else { most.saturating_sub(unsure) };
-        Between { least, most: if self.gaps().most == 0 { 0 } else { most } }
+        let sure = self.run_ms.saturating_sub(first.before_ms + last.after_ms);
+        let at = last.at_ms + if first.carried { 0 } else { first.at_ms };
+        // A fault that may have begun at a break may be the last.
+        let after_ms = if self.unsure > 0 { last.after_ms } else { 0 };
+        let gaps = self.gaps();
+        Between {
+            least: if gaps.least == 0 { 0 } else { sure.saturating_sub(at) },
+            most: if gaps.most == 0 { 0 } else { sure + after_ms },
+        }
     }
 
     /// Faults that lie wholly inside: entered, and ended before the run does.
     pub fn inside(&self) -> Between {
-        Between { least: self.entries - u64::from(self.open && self.entries > 0), most: self.entries }
+        let open = self.open != Open::No && self.entries > 0;
+        Between { least: self.entries - u64::from(open), most: self.entries + self.unsure }
     }
 
     /// Time of the faults that lie wholly inside, ms.
     pub fn inside_ms(&self) -> Between {
         let most = self.fault_ms - self.lead.sure_ms;
-        let open = if self.open { self.tail.sure_ms + self.tail.perhaps_ms } else { 0 };
+        let open = if self.open != Open::No { self.tail.sure_ms + self.tail.perhaps_ms } else { 0 };
         Between { least: most.saturating_sub(self.lead.perhaps_ms + open), most }
     }
 }
@@ -178,9 +219,15 @@ mod tests {
 
     /// Windows of a minute as (entries, fault s, run s).
     fn run(windows: &[(u64, u64, u64)]) -> FaultRun {
+        run_of(windows, |i| i * 60, 60)
+    }
+
+    /// The same, of windows that start where `from` says and are `step` long; times in seconds.
+    fn run_of(windows: &[(u64, u64, u64)], from: impl Fn(i64) -> i64, step: i64) -> FaultRun {
         let mut run = FaultRun::default();
-        for &(entries, fault, work) in windows {
-            run.append(FaultRun::window(entries, fault, work));
+        for (i, &(entries, fault, work)) in (0..).zip(windows) {
+            let over = Period { from: from(i), to: from(i) + step };
+            run.append(FaultRun::window(over, entries, fault * 1000, work * 1000));
         }
         run
     }
@@ -189,12 +236,17 @@ mod tests {
         Between { least, most }
     }
 
+    fn seconds(of: Between) -> Between {
+        assert_eq!((of.least % 1000, of.most % 1000), (0, 0));
+        between(of.least / 1000, of.most / 1000)
+    }
+
     #[test]
     fn two_short_faults_leave_their_own_windows_open_and_the_rest_certain() {
         let r = run(&[(0, 0, 60), (1, 10, 50), (0, 0, 60), (0, 0, 60), (1, 20, 40), (0, 0, 60)]);
-        assert_eq!((r.faults(), r.gaps(), r.run_ms), (between(2, 2), between(1, 1), 330));
-        assert_eq!(r.between_faults_ms(), between(120, 210));
-        assert_eq!((r.inside(), r.inside_ms()), (between(2, 2), between(30, 30)));
+        assert_eq!((r.faults(), r.gaps(), r.run_ms), (between(2, 2), between(1, 1), 330_000));
+        assert_eq!(seconds(r.between_faults_ms()), between(120, 210));
+        assert_eq!((r.inside(), seconds(r.inside_ms())), (between(2, 2), between(30, 30)));
     }
 
     #[test]
@@ -202,36 +254,49 @@ mod tests {
         let r = run(&[(0, 0, 60), (1, 30, 30), (0, 60, 0), (0, 15, 45), (0, 0, 60), (1, 5, 55)]);
         assert_eq!((r.faults(), r.gaps()), (between(2, 2), between(1, 1)));
         // 45 s after the end and a whole minute are certain; 30 s of the first and 55 s of the last window are not.
-        assert_eq!(r.between_faults_ms(), between(105, 190));
+        assert_eq!(seconds(r.between_faults_ms()), between(105, 190));
         assert_eq!(r.inside(), between(1, 2), "the last fault may still be open");
-        assert_eq!(r.inside_ms(), between(105, 110));
+        assert_eq!(seconds(r.inside_ms()), between(105, 110));
     }
 
     #[test]
     fn a_fault_carried_in_is_no_fault_inside_and_opens_a_gap() {
         let r = run(&[(0, 60, 0), (0, 20, 40), (1, 10, 50), (0, 0, 60)]);
         assert_eq!((r.faults(), r.gaps(), r.entries), (between(2, 2), between(1, 1), 1));
-        assert_eq!(r.between_faults_ms(), between(40, 90));
-        assert_eq!((r.inside(), r.inside_ms()), (between(1, 1), between(0, 10)));
+        assert_eq!(seconds(r.between_faults_ms()), between(40, 90));
+        assert_eq!((r.inside(), seconds(r.inside_ms())), (between(1, 1), between(0, 10)));
     }
 
     #[test]
     fn two_faults_in_one_window_may_touch_or_share_all_its_run_time() {
         let r = run(&[(0, 0, 60), (2, 20, 40), (0, 0, 60)]);
-        assert_eq!((r.gaps(), r.between_faults_ms()), (between(1, 1), between(0, 40)));
+        assert_eq!((r.gaps(), seconds(r.between_faults_ms())), (between(1, 1), between(0, 40)));
     }
 
     #[test]
     fn a_fault_that_began_outside_busy_time_is_entered_when_busy_time_begins() {
         let r = run(&[(0, 0, 60), (0, 60, 0), (0, 10, 50), (1, 5, 55)]);
         assert_eq!((r.faults(), r.entries), (between(2, 2), 2));
-        assert_eq!(r.between_faults_ms(), between(50, 105));
+        assert_eq!(seconds(r.between_faults_ms()), between(50, 105));
         let on = run(&[(0, 0, 60), (1, 60, 0), (0, 60, 0), (0, 0, 60)]);
         assert_eq!(
-            (on.faults().most, on.inside_ms()),
+            (on.faults().most, seconds(on.inside_ms())),
             (1, between(120, 120)),
             "one fault over a shift's end"
         );
+    }
+
+    #[test]
+    fn over_a_break_one_fault_or_two_are_told_apart_as_far_as_the_window_before_tells() {
+        let broken =
+            |before| run_of(&[(0, 0, 60), before, (0, 10, 50)], |i| if i == 2 { 3600 } else { i * 60 }, 60);
+        assert_eq!(broken((1, 60, 0)).faults(), between(1, 1), "it was in FAULT to the end: one");
+        assert_eq!(broken((0, 0, 60)).faults(), between(1, 1), "it was not: entered in between");
+        let r = broken((1, 20, 40));
+        assert_eq!((r.faults(), r.gaps(), r.inside()), (between(1, 2), between(0, 1), between(1, 2)));
+        assert_eq!(seconds(r.between_faults_ms()), between(0, 90));
+        let r = run_of(&[(1, 60, 0), (0, 20, 40), (0, 10, 50)], |i| if i == 2 { 3600 } else { i * 60 }, 60);
+        assert_eq!(r.faults().least, 2, "the first ended in its second window");
     }
 
     #[test]
@@ -241,8 +306,8 @@ mod tests {
         }
         // It may have begun in FAULT and come back to it.
         let r = run(&[(1, 9, 51)]);
-        assert_eq!((r.gaps(), r.between_faults_ms()), (between(0, 1), between(0, 51)));
-        assert_eq!(run(&[(0, 0, 60)]).between_faults_ms(), between(0, 0));
+        assert_eq!((r.gaps(), seconds(r.between_faults_ms())), (between(0, 1), between(0, 51)));
+        assert_eq!(seconds(run(&[(0, 0, 60)]).between_faults_ms()), between(0, 0));
     }
 
     /// A true history, second by second, cut into windows: what is said must enclose it.
@@ -269,11 +334,14 @@ mod tests {
         fn what_is_said_encloses_the_true_history(
             history in prop::collection::vec(prop::bool::weighted(0.3), 1..60), step in 1usize..8, from in 0usize..20,
         ) {
-            let from = (from * step).min(history.len() / step * step);
-            let all = windows(&history, step);
-            let r = run(&all[from / step..]);
+            // Whole windows only, and the period begins at one of them.
+            let history = &history[..history.len() / step * step];
+            let all = windows(history, step);
+            let Some(first) = from.checked_rem(all.len()) else { return Ok(()) };
+            let step_s = i64::try_from(step).unwrap();
+            let r = run_of(&all[first..], |i| i * step_s, step_s);
+            let from = first * step;
             let inside = &history[from..];
-            prop_assume!(!inside.is_empty());
             let carried = from > 0 && history[from - 1] && inside[0];
             let entered = |i: usize| inside[i] && !(if i == 0 { carried } else { inside[i - 1] });
             let starts: Vec<usize> = (0..inside.len()).filter(|&i| entered(i)).collect();
@@ -283,12 +351,12 @@ mod tests {
             let said = r.faults();
             prop_assert!(said.least <= faults as u64 && faults as u64 <= said.most);
             prop_assert!(r.inside().least <= ended.len() as u64 && ended.len() as u64 <= r.inside().most);
-            let inside_ms: u64 = ended.iter().sum();
+            let inside_ms = ended.iter().sum::<u64>() * 1000;
             prop_assert!(r.inside_ms().least <= inside_ms && inside_ms <= r.inside_ms().most);
             if faults >= 2 {
                 let first_end = end(if carried { 0 } else { starts[0] }).unwrap();
                 let last = *starts.last().unwrap();
-                let truth = (first_end..last).filter(|&i| !inside[i]).count() as u64;
+                let truth = (first_end..last).filter(|&i| !inside[i]).count() as u64 * 1000;
                 let said = r.between_faults_ms();
                 prop_assert!(said.least <= truth && truth <= said.most, "{said:?} {truth}");
             }
@@ -297,11 +365,14 @@ mod tests {
         #[test]
         fn halves_append_to_the_whole(
             windows in prop::collection::vec((0u64..3, 0u64..4, 0u64..4), 0..12), cut in 0usize..12,
+            breaks in prop::collection::vec(prop::bool::weighted(0.3), 12),
         ) {
-            let (head, tail) = windows.split_at(cut.min(windows.len()));
-            let mut both = run(head);
-            both.append(run(tail));
-            prop_assert_eq!(both, run(&windows));
+            let cut = cut.min(windows.len());
+            let (head, tail) = windows.split_at(cut);
+            let from = |i: i64| i * 3 + breaks.iter().zip(0..i).filter(|(b, _)| **b).count() as i64 * 60;
+            let mut both = run_of(head, from, 3);
+            both.append(run_of(tail, |i| from(i + cut as i64), 3));
+            prop_assert_eq!(both, run_of(&windows, from, 3));
         }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Nothing here decides which windows may be counted, and nothing here divides.
 
+mod columns;
+
 use crate::amount::AmountQuality;
 use crate::calendar::{Calendar, Place, SLOTS, Slot, Stretch};
 use crate::chain::{Booking, Chain, CounterBreak, QUANTITIES, Quantity};
@@ -11,6 +13,8 @@ use crate::leaf::{LEAVES, Leaf};
 use crate::period::{Cuts, Period};
 use crate::times::Times;
 use crate::window::MachineWindow;
+
+pub use columns::{ColumnError, Columns};
 
 /// How a signed window is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +124,13 @@ enum Side {
     Outside,
 }
 
+impl From<bool> for Side {
+    /// Of a stretch in one slot, by whether that is busy time.
+    fn from(busy: bool) -> Self {
+        if busy { Self::Busy } else { Self::Outside }
+    }
+}
+
 /// An amount over a stretch that crosses a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -213,7 +224,7 @@ impl MachineTotals {
         let stretch = self.place.stretch(calendar, t);
         let cell = self.cell(cuts, t);
         if standing.counted {
-            cell.count(window, stretch.slot, cuts.step_s());
+            cell.count(window, stretch.slot, Period { from: t, to });
         } else {
             cell.uncounted_ms += ms(cuts.step_s());
         }
@@ -486,16 +497,16 @@ impl CellAmount {
 }
 
 impl Cell {
-    fn count(&mut self, window: &MachineWindow, slot: Slot, step_s: i64) {
+    fn count(&mut self, window: &MachineWindow, slot: Slot, over: Period) {
         if slot.is_busy() {
             let run_ms = run_ms(slot, |leaf| u64::from(window.states_ms[leaf.index()]));
             let fault_ms = window.states_ms[Leaf::Fault.index()];
-            self.faults.append(FaultRun::window(window.fault_count.into(), fault_ms.into(), run_ms));
+            self.faults.append(FaultRun::window(over, window.fault_count.into(), fault_ms.into(), run_ms));
         }
         for (total, &ms) in self.states_ms[slot.index()].iter_mut().zip(&window.states_ms) {
             *total += u64::from(ms);
         }
-        self.counted_ms += ms(step_s);
+        self.counted_ms += over.ms();
         self.reads_expected += u64::from(window.reads_expected);
         self.reads_good += u64::from(window.reads_good);
         self.changed += u64::from(window.changed);
