@@ -9,7 +9,7 @@ use crate::error::StorageError;
 use crate::export::named_checkpoints;
 use evidence::payload::{Genesis, Machine};
 use kpi::totals::{Hole, Standing};
-use kpi::{Calendar, Cuts, Kpi, MachineTotals, Period, Scope, Subject};
+use kpi::{Calendar, Calendars, Cuts, Kpi, MachineTotals, Period, Scope, Subject};
 use serde::Serialize;
 use thiserror::Error;
 use tlog::{Read as _, SqliteLog};
@@ -25,6 +25,9 @@ pub(crate) enum FigureError {
     /// The period cannot be answered.
     #[error("{0}")]
     Period(String),
+    /// The calendar of the genesis cannot be used.
+    #[error("{0}")]
+    Calendar(String),
     /// The tables cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -69,7 +72,10 @@ pub(crate) fn compute(
     periods.push(period);
     let cuts = Cuts::new(genesis.step_s, genesis.utc_offset_min, &periods)
         .map_err(|e| FigureError::Period(e.to_string()))?;
-    let walk = Walk { derived, cuts, calendar: Calendar::Always, judge: Judge::of(derived, log, genesis)? };
+    // Plans are the assessor's to apply: they change figures backwards, and these are not verified anyway.
+    let calendars = verify::calendar::of_genesis(genesis, cuts.grid())
+        .map_err(|e| FigureError::Calendar(e.to_string()))?;
+    let walk = Walk { derived, cuts, calendars, judge: Judge::of(derived, log, genesis)? };
     let totals = genesis.machines.iter().map(|m| walk.totals(m)).collect::<Result<Vec<_>, StorageError>>()?;
     let mappings = derived.mappings()?;
     let machines = genesis.machines.iter().zip(&totals);
@@ -80,7 +86,7 @@ pub(crate) fn compute(
             digital: machine.flags.digital,
             feeds: feeds(machine),
             mapping: mappings.get(&machine.index).map_or("", String::as_str),
-            calendar: &walk.calendar,
+            calendar: walk.calendar(machine),
             cycles: None,
         })
         .collect();
@@ -128,11 +134,16 @@ impl Judge {
 struct Walk<'a> {
     derived: &'a Derived,
     cuts: Cuts,
-    calendar: Calendar,
+    calendars: Calendars,
     judge: Judge,
 }
 
 impl Walk<'_> {
+    /// The calendars were made for these machines.
+    fn calendar(&self, machine: &Machine) -> &Calendar {
+        self.calendars.of(&machine.id).unwrap_or(&Calendar::Always)
+    }
+
     fn totals(&self, machine: &Machine) -> Result<MachineTotals, StorageError> {
         let mut totals = MachineTotals::new(measured(machine));
         let breaks = self.derived.breaks(machine.index)?;
@@ -152,7 +163,7 @@ impl Walk<'_> {
                 let counted = row.counted && self.judge.in_time(row);
                 let standing = Standing { counted, opening: row.opening };
                 // Rows follow one another: what would overlap was never entered.
-                let _ = totals.window(&self.cuts, &self.calendar, row.t, &row.window, here, standing);
+                let _ = totals.window(&self.cuts, self.calendar(machine), row.t, &row.window, here, standing);
             }
             match rows.last() {
                 Some(last) if u32::try_from(rows.len()).is_ok_and(|n| n == PAGE) => after = last.t + 1,

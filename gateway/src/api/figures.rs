@@ -111,7 +111,7 @@ pub(crate) async fn kpis(
             project.log().with(|log| Ok(figures::compute(derived, log, project.genesis(), from, to)))
         })?;
         computed.map_err(|e| match e {
-            FigureError::Period(detail) => Refused::malformed(detail),
+            FigureError::Period(detail) | FigureError::Calendar(detail) => Refused::malformed(detail),
             FigureError::Storage(e) => Refused::from(e),
         })
     })

@@ -22,7 +22,7 @@ pub use build::{PlanError, PlannedCalendars, Planning};
 pub use day::{Day, Weekday};
 pub use edition::ShiftRun;
 pub use holidays::{DayKind, HolidayYear};
-pub use plan::{Plan, Version};
+pub use plan::{Moment, Plan, Version};
 
 use edition::Edition;
 

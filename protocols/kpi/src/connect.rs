@@ -252,6 +252,7 @@ mod tests {
                     }],
                 }],
                 days: vec![],
+                complete_years: vec![],
                 maintenance: vec![],
                 always_order: true,
                 orders: vec![],

@@ -23,7 +23,8 @@ use crate::verified::Verified;
 
 /// Makes the report, and hands on the totals of an authentic bundle for further questions.
 pub(crate) fn assemble(walked: Walked, trust: &Trust) -> (Report, Option<Ledger>) {
-    let Walked { mut defects, attest, checkpoint, folder, project, kinds, entries, whole, .. } = walked;
+    let Walked { mut defects, attest, checkpoint, folder, project, changed, kinds, entries, whole, .. } =
+        walked;
     let log = checkpoint.map(|(c, note)| LogSummary {
         folder,
         origin: c.origin,
@@ -37,7 +38,7 @@ pub(crate) fn assemble(walked: Walked, trust: &Trust) -> (Report, Option<Ledger>
     report.time.newest = attest.newest();
     let mut project = project;
     if let Some(project) = &mut project {
-        fill(&mut report, project, whole, trust, &mut defects);
+        fill(&mut report, (project, changed.as_ref()), whole, trust, &mut defects);
     }
     if defects.spoil(Spoils::Authentic) || !whole {
         report.authentic.verdict = Answer::No;
@@ -90,7 +91,13 @@ fn blank(trust: &Trust, log: Option<LogSummary>, entries: u64) -> Report {
     }
 }
 
-fn fill(report: &mut Report, project: &mut Project, whole: bool, trust: &Trust, defects: &mut Defects) {
+fn fill(
+    report: &mut Report,
+    (project, changed): (&mut Project, Option<&Project>),
+    whole: bool,
+    trust: &Trust,
+    defects: &mut Defects,
+) {
     report.demonstration = project.genesis.demo;
     report.project = Some(summary(project));
     report.keys = project.ring.report();
@@ -116,7 +123,11 @@ fn fill(report: &mut Report, project: &mut Project, whole: bool, trust: &Trust, 
     if !whole {
         report.complete.verdict = CompleteAnswer::Undecided;
     }
-    report.figures = Some(Verified::new(figures(project, period)));
+    let mut figures = figures(project, period);
+    if let Some(changed) = changed {
+        second_row(&mut figures, changed, period);
+    }
+    report.figures = Some(Verified::new(figures));
     let ids = ids(project);
     report.plausible = std::mem::replace(&mut project.watch, Watch::new(std::iter::empty())).finish(&ids);
 }
@@ -226,6 +237,17 @@ fn figures(project: &mut Project, main: Period) -> Figures {
     Figures { tables, timeline }
 }
 
+/// Figures by the calendars as a retroactive plan changed them, behind those by the calendars as first planned.
+fn second_row(figures: &mut Figures, changed: &Project, main: Period) {
+    for behind in &changed.behind {
+        let period = behind.period.unwrap_or(main);
+        if main.overlap(period).is_some() {
+            let tables = tables_of(changed, behind, period).into_iter();
+            figures.tables.extend(tables.map(|t| KpiTable { name: format!("{}{AS_CHANGED}", t.name), ..t }));
+        }
+    }
+}
+
 /// The project's table, then every machine's.
 fn tables_of(project: &Project, behind: &Behind, period: Period) -> Vec<KpiTable> {
     let statements = hex::encode(behind.hash);
@@ -273,6 +295,9 @@ pub(crate) fn table(
     }
     KpiTable { name: String::new(), period, machine: None, times, kpis: kpis(scope, &subjects) }
 }
+
+/// What is put behind a period's name where its figures are by the calendars as changed.
+const AS_CHANGED: &str = " · 追溯日历 calendar as changed";
 
 /// Names of the calendars of all machines, without repeats.
 fn calendars(project: &Project) -> String {

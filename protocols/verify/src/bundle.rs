@@ -14,6 +14,7 @@ use evidence::note::{Checkpoint, Note};
 use evidence::statement::{self, Kind, Payload, Statement};
 use evidence::tile::{Tile, WIDTH, decode_entries, tiles_of};
 use evidence::{DecodeError, Hash, receipt};
+use kpi::Calendars;
 
 use crate::assemble::assemble;
 use crate::attest::Attest;
@@ -85,14 +86,20 @@ fn walk<R: Read + Seek>(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Walked, VerifyError> {
     let mut cutoffs = BTreeSet::new();
-    loop {
+    let mut walked = loop {
         let walked = Walk::new(threads, trust, asking, &cutoffs).bundle(&mut bundle, progress)?;
         // The registrar disowned statements that this walk had counted: walk again, knowing it.
         if walked.cutoffs.is_subset(&cutoffs) {
-            return Ok(walked);
+            break walked;
         }
         cutoffs.extend(walked.cutoffs);
+    };
+    // A retroactive plan: the second row needs every window in the slots of the calendars as changed.
+    if let Some(changed) = walked.project.as_ref().and_then(|p| p.as_changed.clone()) {
+        let again = Walk { calendars: Some(&changed), ..Walk::new(threads, trust, asking, &cutoffs) };
+        walked.changed = again.bundle(&mut bundle, &mut |_| {})?.project;
     }
+    Ok(walked)
 }
 
 /// What a walk has found.
@@ -103,6 +110,8 @@ pub(crate) struct Walked {
     /// The one folder inside the archive.
     pub(crate) folder: String,
     pub(crate) project: Option<Project>,
+    /// The same by the calendars as changed retroactively, if they make others.
+    pub(crate) changed: Option<Project>,
     pub(crate) kinds: BTreeMap<String, u64>,
     pub(crate) entries: u64,
     /// Every entry was there to be walked.
@@ -115,6 +124,8 @@ struct Walk<'t> {
     trust: &'t Trust,
     asking: Option<&'t Asking>,
     known_cutoffs: &'t BTreeSet<Cutoff>,
+    /// Calendars that hold from first to last; else those that were planned as the log went on.
+    calendars: Option<&'t Calendars>,
     tree: Tree,
     keys: Arc<BTreeMap<Kid, PublicKey>>,
     receipts: BTreeMap<u64, Vec<(u64, Hash)>>,
@@ -141,6 +152,7 @@ impl<'t> Walk<'t> {
             checkpoint: None,
             folder: String::new(),
             project: None,
+            changed: None,
             kinds: BTreeMap::new(),
             entries: 0,
             whole: false,
@@ -151,6 +163,7 @@ impl<'t> Walk<'t> {
             trust,
             asking,
             known_cutoffs,
+            calendars: None,
             tree: Tree::default(),
             keys: Arc::default(),
             receipts: BTreeMap::new(),
@@ -544,7 +557,7 @@ impl<'t> Walk<'t> {
         let known = self.known_cutoffs.clone();
         // The genesis' own periods were checked with it, so that what is refused here is the trust file's or
         // what else was asked.
-        let project = Project::new(genesis.clone(), header, leaf, self.trust, known)?;
+        let project = Project::new(genesis.clone(), header, leaf, self.trust, known)?.planned(self.calendars);
         self.out.project = Some(match self.asking {
             Some(asking) => project.asked(asking)?,
             None => project,

@@ -8,6 +8,7 @@ mod approval;
 mod assemble;
 mod attest;
 mod bundle;
+pub mod calendar;
 mod checked;
 pub mod code;
 mod defects;
@@ -26,6 +27,8 @@ pub mod rows;
 mod stream;
 #[cfg(any(test, feature = "test-bundles"))]
 pub mod testing;
+#[cfg(test)]
+mod calendar_tests;
 #[cfg(test)]
 mod tests;
 pub mod timeline;

@@ -10,17 +10,18 @@ use evidence::Hash;
 use evidence::hash::sha256;
 use evidence::key::{Kid, PublicKey};
 use evidence::payload::{
-    Close, Event, EventCode, Genesis, KeyAction, KeyChange, Plan, PlanBody, WindowBatch,
+    Calendar, Close, Event, EventCode, Genesis, KeyAction, KeyChange, Plan, PlanBody, WindowBatch,
 };
 use evidence::statement::{Header, Payload, Statement};
 use kpi::chain::CounterBreak;
 use kpi::leaf::LEAVES;
 use kpi::period::LONGEST_PERIOD_S;
 use kpi::totals::Hole;
-use kpi::{Cuts, MachineKind, MachineWindow, Period};
+use kpi::{Calendars, Cuts, MachineKind, MachineWindow, Period};
 
 use crate::approval::Approvals;
 use crate::attest::Attest;
+use crate::calendar::Versions;
 use crate::checked::Outcome;
 use crate::code::DefectCode;
 use crate::defects::Defects;
@@ -98,6 +99,13 @@ pub(crate) struct Project {
     pub(crate) asked: Option<Period>,
     pub(crate) counted: Counted,
     keeps_counted: bool,
+    versions: Versions,
+    /// The calendars as changed, if a retroactive plan made others than those first planned.
+    pub(crate) as_changed: Option<Calendars>,
+    /// The calendars were given, and plans leave them as they are.
+    calendars_given: bool,
+    /// End of the latest window that was logged so far, UTC s.
+    reached: i64,
     streams: BTreeMap<Kid, Stream>,
     cutoffs: BTreeSet<Cutoff>,
     disowned: Option<Cutoff>,
@@ -156,6 +164,7 @@ impl Project {
             approvals: Approvals::new(genesis.definitions.clone(), &roster),
             timeline: Gatherer::new(cuts.step_s(), machines.len()),
             behind: behind(&genesis, asked),
+            versions: Versions::new(&genesis, cuts.grid()),
             lags: Lags::default(),
             plans: Vec::new(),
             ring,
@@ -167,11 +176,49 @@ impl Project {
             asked,
             counted: Counted::default(),
             keeps_counted: false,
+            as_changed: None,
+            calendars_given: false,
+            reached: i64::MIN,
             streams,
             cutoffs,
             disowned: None,
             genesis,
         })
+    }
+
+    /// The same by the calendars of its genesis until a plan changes them, or by other calendars from first to last.
+    pub(crate) fn planned(mut self, given: Option<&Calendars>) -> Self {
+        self.calendars_given = given.is_some();
+        match (given, self.versions.calendars()) {
+            (Some(given), _) => self.follow(given),
+            (None, Ok(planned)) => self.follow(&planned.first_planned),
+            // The genesis was checked; without calendars its machines keep the one that asks for nothing.
+            (None, Err(_)) => {}
+        }
+        self
+    }
+
+    fn follow(&mut self, calendars: &Calendars) {
+        for (own, state) in self.roster.machines().iter().zip(&mut self.machines) {
+            if let Some(calendar) = calendars.of(&own.entry.id) {
+                state.calendar = calendar.clone();
+            }
+        }
+    }
+
+    /// Puts a planned calendar in force. What was logged before the plan keeps the slots it had: a plan counts from
+    /// the end of the latest window that was there before it. Why it cannot be used, if so.
+    fn calendar(&mut self, at: &At<'_>, calendar: &Calendar, effective_from: i64) -> Option<String> {
+        let known_s = at.header.iat.max(self.reached);
+        match self.versions.add(calendar, effective_from, known_s, at.index) {
+            Ok(_) if self.calendars_given => None,
+            Ok(planned) => {
+                self.follow(&planned.first_planned);
+                self.as_changed = planned.as_changed;
+                None
+            }
+            Err(e) => Some(e.to_string()),
+        }
     }
 
     /// The same, ready to answer for further periods. Asked before the first entry behind the genesis.
@@ -302,6 +349,7 @@ impl Project {
             defects.add(code, at.over(over, format!("the genesis was signed at {}", self.signed_at)));
             return;
         }
+        self.reached = self.reached.max(over.to);
         self.holes(at, &batch.events, (over.from, true), attest, defects);
         self.tile(at, over, defects);
         self.seen(at, batch, attest, defects);
@@ -627,20 +675,25 @@ impl Project {
     }
 
     fn plan(&mut self, at: &At<'_>, plan: &Plan) {
+        let mut refused = None;
         let (subject, applied) = match &plan.body {
             PlanBody::Mapping { machine, hash, .. } => {
                 self.approvals.approve(*machine, *hash, plan.effective_from);
                 ("mapping", true)
             }
             // These have their place in the log; this version computes no figure from them.
-            PlanBody::Calendar(_) => ("calendar", false),
+            PlanBody::Calendar(calendar) => {
+                refused = self.calendar(at, calendar, plan.effective_from);
+                ("calendar", refused.is_none())
+            }
             PlanBody::Correction { .. } => ("correction", false),
             PlanBody::Baseline { .. } => ("baseline", false),
             PlanBody::Target { .. } => ("target", false),
             PlanBody::Change { .. } => ("change", false),
         };
         let effective_from = plan.effective_from;
-        self.plans.push(PlanReport { entry: at.index, subject: subject.to_owned(), effective_from, applied });
+        let (entry, subject) = (at.index, subject.to_owned());
+        self.plans.push(PlanReport { entry, subject, effective_from, applied, refused });
     }
 
     fn close(&mut self, at: &At<'_>, close: &Close, defects: &mut Defects) {

@@ -411,6 +411,8 @@ pub struct PlanReport {
     pub effective_from: i64,
     /// Whether the figures of this report rest on it. A plan that is not applied must be considered by hand.
     pub applied: bool,
+    /// Why a plan that is meant for figures cannot be used.
+    pub refused: Option<String>,
 }
 
 /// A key that was enrolled at some time.

@@ -7,8 +7,8 @@ use evidence::Hash;
 use evidence::payload::{Genesis, Machine};
 use evidence::statement::{Header, Role};
 use kpi::chain::QUANTITIES;
-use kpi::leaf::LEAVES;
 use kpi::figure::{Feeds, StateFrom};
+use kpi::leaf::LEAVES;
 use kpi::{Cuts, EvidenceClass, MachineKind, MachineTotals, Period, Quantity, column};
 
 use crate::code::DefectCode;
@@ -157,8 +157,10 @@ pub(crate) fn contradictions(genesis: &Genesis, signer: Option<&Header>) -> Vec<
     if genesis.windows_per_statement == 0 {
         wrong("a statement of no windows".into());
     }
-    if let Err(e) = cuts(genesis, &[]) {
-        wrong(e.to_string());
+    match cuts(genesis, &[]).map(|cuts| crate::calendar::of_genesis(genesis, cuts.grid())) {
+        Err(e) => wrong(e.to_string()),
+        Ok(Err(e)) => wrong(e.to_string()),
+        Ok(Ok(_)) => {}
     }
     // Decoding has compared every definition's text with its hash, unless the hash stands alone.
     let texts: BTreeSet<Hash> = genesis.definitions.iter().map(|d| d.hash).collect();

@@ -320,6 +320,7 @@ impl Draft<'_> {
                 shifts: pattern.map_or_else(Vec::new, |p| shifts[p].clone()),
                 statutory: observes.then(|| Arc::clone(statutory)),
                 days: Arc::clone(&days),
+                complete_years: self.plan.complete_years.clone(),
                 maintenance: self.maintenance(machine)?,
                 ordered,
                 orders,

@@ -50,6 +50,8 @@ pub(super) struct Edition {
     pub(super) statutory: Option<Arc<StatutoryDays>>,
     /// The plant's own days.
     pub(super) days: Arc<BTreeMap<Day, DayKind>>,
+    /// Years that need no statutory days.
+    pub(super) complete_years: Vec<i32>,
     /// Ascending, disjoint.
     pub(super) maintenance: Vec<Period>,
     /// With an order, ascending and disjoint; `None` when there always is one.
@@ -68,7 +70,7 @@ enum Begin {
 impl Edition {
     pub(super) fn label(&self) -> String {
         match &self.statutory {
-            Some(days) if !self.shifts.is_empty() => format!("{} [{}]", self.name, days.notices().join("、")),
+            Some(days) if !self.shifts.is_empty() && !days.notices().is_empty() => format!("{} [{}]", self.name, days.notices().join("、")),
             _ => self.name.clone(),
         }
     }
@@ -130,7 +132,7 @@ impl Edition {
         let own = self.days.get(&day).copied();
         let kind = match (&self.statutory, own) {
             (Some(statutory), None) if statutory.knows(day) => statutory.kind(day),
-            (Some(_), None) => return None,
+            (Some(_), None) if !self.complete_years.iter().any(|&year| day.year() == Some(year)) => return None,
             (_, own) => own,
         };
         Some(match kind {

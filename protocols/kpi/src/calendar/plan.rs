@@ -19,6 +19,9 @@ pub struct Plan {
     /// The plant's own exceptional days; they override statutory ones.
     #[serde(default, rename = "day")]
     pub days: Vec<PlanDay>,
+    /// Years of which every exceptional day, statutory ones too, stands in `days`, so that no holiday data is needed.
+    #[serde(default)]
+    pub complete_years: Vec<i32>,
     /// Planned maintenance.
     #[serde(default)]
     pub maintenance: Vec<Maintenance>,
@@ -160,6 +163,8 @@ pub struct LocalTime(u16);
 impl LocalTime {
     /// Minutes in a day.
     pub const DAY_MIN: u16 = 1440;
+    /// The begin of a day.
+    pub const MIDNIGHT: Self = Self(0);
 
     /// Minutes after midnight, at most a day.
     pub fn from_minutes(minutes: u16) -> Option<Self> {

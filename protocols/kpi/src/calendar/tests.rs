@@ -73,6 +73,7 @@ fn version(name: &str, shifts: &[(&str, &[Weekday], &str, &str)]) -> Version {
                 shifts: shifts.iter().map(shift).collect(),
             }],
             days: vec![],
+            complete_years: vec![],
             maintenance: vec![],
             always_order: true,
             orders: vec![],

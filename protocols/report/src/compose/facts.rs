@@ -122,12 +122,16 @@ fn planned(c: Context<'_>, plan: &PlanReport) -> Fact {
         c.t("本报告指标未采用，须人工考虑", "not applied in figures here; weigh it by hand")
     };
     let since = moment::at(plan.effective_from, c.offset_min);
-    let text = format!(
+    let mut text = format!(
         "{subject} · {} {since} · {applied} · {} {}",
         c.t("生效", "from"),
         c.t("条目", "entry"),
         plan.entry
     );
+    if let Some(refused) = &plan.refused {
+        text.push_str(" · ");
+        text.push_str(refused);
+    }
     Fact::new(c.t("登记方计划", "Registrar's plan"), text)
 }
 
