@@ -28,6 +28,7 @@ pub mod period;
 mod properties;
 pub mod rational;
 pub mod roster;
+pub mod rollup;
 pub mod round;
 pub mod threshold;
 mod threshold_histogram;
@@ -50,4 +51,4 @@ pub use window::{MachineWindow, WindowDefect};
 
 /// Version of every method in this crate, printed beside each figure. It changes when any figure computed
 /// from the same statements could come out differently.
-pub const METHOD_VERSION: &str = "1";
+pub const METHOD_VERSION: &str = "2";

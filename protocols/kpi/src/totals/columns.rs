@@ -5,7 +5,7 @@
 use super::{MachineTotals, OrderError, Standing, run_ms};
 use crate::amount::AmountQuality;
 use crate::calendar::{Calendar, Stretch};
-use crate::chain::{CounterBreak, Quantity};
+use crate::chain::{CounterBreak, QUANTITIES, Quantity};
 use crate::column as col;
 use crate::faults::FaultRun;
 use crate::leaf::{LEAVES, Leaf};
@@ -111,15 +111,48 @@ impl<'a> Columns<'a> {
         Err(ColumnError::Value { column, at, value })
     }
 
-    /// Whether a register was read in each window and never fell: its differences are known, window by window.
-    fn is_plain(&self, quantity: Quantity, from: usize, to: usize) -> bool {
+    /// The first window from `from` on that adds more than known differences and quiet states; `to` if none does.
+    fn plain_until(&self, measured: [bool; QUANTITIES], from: usize, to: usize) -> usize {
+        let mut until = to;
+        let broken = self.breaks.iter().map(|(of, _)| *of).find(|of| (from..to).contains(of));
+        until = broken.map_or(until, |of| until.min(of));
+        for column in [Leaf::Fault.number(), col::FAULT_COUNT] {
+            until = from + first(self.of(column, from, until), |ms| ms != 0).unwrap_or(until - from);
+        }
         let read = i64::from(AmountQuality::Register.number());
-        let register = self.of(quantity.column(), from, to);
-        let quality = self.of(quantity.column() + 1, from, to);
-        let all_read = quality.iter().fold(true, |all, q| all & (*q == read));
-        let no_fall = register.windows(2).fold(true, |all, two| all & (two[0] <= two[1]));
-        !register.is_empty() && !quality.is_empty() && all_read && no_fall
+        for quantity in Quantity::ALL.into_iter().filter(|q| measured[q.index()]) {
+            let quality = self.of(quantity.column() + 1, from, until);
+            let register = self.of(quantity.column(), from - 1, until);
+            if quality.is_empty() || register.is_empty() {
+                return from;
+            }
+            until = from + first(quality, |q| q != read).unwrap_or(quality.len());
+            until = from + first_fall(&register[..=until - from]).unwrap_or(until - from);
+        }
+        until
     }
+}
+
+/// Values that are looked at together: no early end inside, so that the processor takes several at once.
+const CHUNK: usize = 64;
+
+/// Place of the first value that something is true of.
+fn first(values: &[i64], is: impl Fn(i64) -> bool + Copy) -> Option<usize> {
+    let chunk = values.chunks(CHUNK).position(|chunk| chunk.iter().fold(false, |any, v| any | is(*v)))?;
+    let from = chunk * CHUNK;
+    values[from..].iter().position(|v| is(*v)).map(|at| from + at)
+}
+
+/// Place, counted from the second value, of the first value below the one before it.
+fn first_fall(values: &[i64]) -> Option<usize> {
+    let next = values.get(1..)?;
+    let fell = |at: usize, len: usize| {
+        let pairs = values[at..at + len].iter().zip(&next[at..at + len]);
+        pairs.fold(false, |any, (a, b)| any | (a > b))
+    };
+    let starts = (0..next.len()).step_by(CHUNK);
+    let chunk = starts.into_iter().find(|at| fell(*at, CHUNK.min(next.len() - at)))?;
+    (chunk..next.len()).find(|at| values[*at] > next[*at])
 }
 
 impl MachineTotals {
@@ -144,12 +177,20 @@ impl MachineTotals {
             let run = usize::try_from((end - t) / cuts.step_s()).unwrap_or(usize::MAX);
             let to = columns.windows.min(at.saturating_add(run.max(1)));
             self.row(cuts, calendar, t, columns, at, opening && at == 0)?;
-            let rest = Period { from: start(at + 1), to: start(to) };
-            if self.is_plain(columns, at, to) {
-                self.bulk(cuts, stretch, rest, columns, at..to)?;
-            } else {
-                for each in at + 1..to {
-                    self.row(cuts, calendar, start(each), columns, each, false)?;
+            let mut next = at + 1;
+            while next < to {
+                let plain = if self.is_read_up_to_now() {
+                    columns.plain_until(self.measured, next, to)
+                } else {
+                    next
+                };
+                if plain > next {
+                    let over = Period { from: start(next), to: start(plain) };
+                    self.bulk(cuts, stretch, over, columns, next..plain)?;
+                    next = plain;
+                } else {
+                    self.row(cuts, calendar, start(next), columns, next, false)?;
+                    next += 1;
                 }
             }
             at = to;
@@ -173,19 +214,14 @@ impl MachineTotals {
         Ok(())
     }
 
-    /// Whether windows from `at`, already added, to `to` add nothing but known differences and no fault.
-    fn is_plain(&self, columns: &Columns<'_>, at: usize, to: usize) -> bool {
-        let quiet = |column| columns.of(column, at + 1, to).iter().all(|v| *v == 0);
-        let plain = |q: Quantity| !self.measured[q.index()] || columns.is_plain(q, at, to);
+    /// Whether every register was read in the last window.
+    fn is_read_up_to_now(&self) -> bool {
         let read =
             |q: Quantity| !self.measured[q.index()] || self.chains[q.index()].is_read_up_to(self.reach);
-        columns.breaks.iter().all(|(of, _)| !(at..to).contains(of))
-            && quiet(Leaf::Fault.number())
-            && quiet(col::FAULT_COUNT)
-            && Quantity::ALL.into_iter().all(|q| plain(q) && read(q))
+        Quantity::ALL.into_iter().all(read)
     }
 
-    /// Adds the windows after the first of `of`, which is already in; `over` is their time, in one cell and slot.
+    /// Adds plain windows that follow at once; `over` is their time, in one cell and slot.
     fn bulk(
         &mut self,
         cuts: &Cuts,
@@ -194,10 +230,7 @@ impl MachineTotals {
         columns: &Columns<'_>,
         of: std::ops::Range<usize>,
     ) -> Result<(), ColumnError> {
-        let (from, to) = (of.start + 1, of.end);
-        if from >= to {
-            return Ok(());
-        }
+        let (from, to) = (of.start, of.end);
         let sum = |column| columns.sum(column, from, to);
         let mut states = [0; LEAVES];
         for leaf in Leaf::ALL {
