@@ -175,7 +175,7 @@ impl Last {
             self.link = r.narrow(Reader::unsigned)?;
         }
         let mono = i128::from(self.mono).checked_add(r.signed()?).ok_or_else(|| r.wrong())?;
-        self.mono = u64::try_from(mono).map_err(|_| r.wrong())?;
+        self.mono = moment(mono).ok_or_else(|| r.wrong())?;
         if head & OFFSET != 0 {
             let offset = i128::from(self.offset).checked_add(r.signed()?).ok_or_else(|| r.wrong())?;
             self.offset = i64::try_from(offset).map_err(|_| r.wrong())?;
@@ -194,6 +194,12 @@ impl Last {
             _ => Ok(Input::Down(link, at)),
         }
     }
+}
+
+/// A moment of the monotonic clock, ms. Later ones than fit a signed number would be calculated with wrongly, and
+/// no box runs for 292 million years.
+fn moment(mono: i128) -> Option<u64> {
+    i64::try_from(mono).ok().and_then(|mono| u64::try_from(mono).ok())
 }
 
 /// UTC − monotonic; saturates only for clocks that no box shows.
@@ -370,7 +376,8 @@ impl<'a> Reader<'a> {
     fn instant(&mut self) -> Result<Instant, RowError> {
         let utc = self.signed()?;
         let utc = Utc(i64::try_from(utc).map_err(|_| self.wrong())?);
-        Ok(Instant { utc, mono: Mono(self.narrow(Self::unsigned)?) })
+        let mono = i128::try_from(self.unsigned()?).ok().and_then(moment);
+        Ok(Instant { utc, mono: Mono(mono.ok_or_else(|| self.wrong())?) })
     }
 
     fn text(&mut self) -> Result<String, RowError> {
@@ -433,6 +440,21 @@ mod tests {
             assert!(decode(&bytes[..end]).is_err(), "cut at {end}");
         }
         assert!(decode(&[&bytes[..], &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn a_moment_beyond_what_can_be_calculated_with_is_refused() {
+        let most = i64::MAX.unsigned_abs();
+        let step = |input: u64, until: u64| {
+            let mut bytes = vec![];
+            let inputs = vec![Input::Alive(LinkIndex(1), at(0, input))];
+            encode(&Row::Record(Record::Step { inputs, until: at(0, until) }), &mut bytes);
+            decode(&bytes)
+        };
+        assert!(step(most, most).is_ok());
+        for (input, until) in [(most + 1, most), (most, most + 1), (u64::MAX, u64::MAX)] {
+            assert!(step(input, until).is_err(), "{input}, {until}");
+        }
     }
 
     fn instants() -> impl Strategy<Value = Instant> {

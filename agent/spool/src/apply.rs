@@ -198,7 +198,11 @@ impl SqliteStore {
             "UPDATE statement SET receipt = NULL WHERE stream = ?1 AND seq >= ?2 AND receipt IS NOT NULL RETURNING size",
             params![id, seq],
         )?;
-        self.run("UPDATE statement SET log_index = NULL WHERE stream = ?1 AND seq >= ?2", params![id, seq])?;
+        // What the gateway told before is kept, as -1 - index.
+        self.run(
+            "UPDATE statement SET log_index = -1 - log_index WHERE stream = ?1 AND seq >= ?2 AND log_index >= 0",
+            params![id, seq],
+        )?;
         self.run(
             "UPDATE stream SET send_from = min(send_from, ?2), unsealed_bytes = unsealed_bytes + ?3 WHERE id = ?1",
             params![id, seq, unsealed],
@@ -211,7 +215,8 @@ impl SqliteStore {
             params![id, seq],
         )?;
         self.run(
-            "UPDATE statement SET given_up = 1 WHERE stream = ?1 AND seq < ?2 AND receipt IS NULL AND log_index IS NULL",
+            "UPDATE statement SET given_up = 1
+             WHERE stream = ?1 AND seq < ?2 AND receipt IS NULL AND coalesce(log_index, -1) < 0",
             params![id, send_from],
         )?;
         self.run(
@@ -223,7 +228,7 @@ impl SqliteStore {
     }
 
     fn stored_from(&self, id: i64, seq: u64) -> rusqlite::Result<Option<u64>> {
-        let sql = "SELECT min(seq) FROM statement WHERE stream = ?1 AND seq >= ?2 AND log_index IS NOT NULL";
+        let sql = "SELECT min(seq) FROM statement WHERE stream = ?1 AND seq >= ?2 AND log_index >= 0";
         let found: Option<i64> =
             self.connection().prepare_cached(sql)?.query_row(params![id, int(seq)], |r| r.get(0))?;
         Ok(found.map(uint))

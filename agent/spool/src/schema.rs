@@ -7,6 +7,9 @@ pub(crate) const FORMAT: i64 = 1;
 
 /// Numbers of a stream never restart, so a row's place is (stream, number) for ever. Totals are kept beside
 /// the cursor and change in the same transaction as what they count.
+///
+/// `statement.log_index` is where the gateway has stored a statement; below 0 it is -1 - that place, and the gateway
+/// has lost the statement since.
 pub(crate) const TABLES: &str = "
 CREATE TABLE commits(one INTEGER PRIMARY KEY CHECK(one = 1), number INTEGER NOT NULL) STRICT;
 INSERT INTO commits VALUES(1, 0);

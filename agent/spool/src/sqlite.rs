@@ -272,8 +272,8 @@ impl Store for SqliteStore {
         self.rows(stream, sql, from, limit, |row| {
             let bytes: Vec<u8> = row.get(3)?;
             let size = bytes.len();
-            // A negative number was never written.
-            let index = row.get::<_, Option<i64>>(2)?.and_then(|index| u64::try_from(index).ok());
+            let told = row.get::<_, Option<i64>>(2)?;
+            let index = told.and_then(|told| u64::try_from(if told < 0 { -1 - told } else { told }).ok());
             Ok((Statement { seq: get(row, 0)?, leaf: row.get(1)?, index, bytes }, size))
         })
         .map_err(|e| self.error(&e))
@@ -281,7 +281,7 @@ impl Store for SqliteStore {
 
     fn unsealed(&mut self, stream: &str, max: usize) -> Result<Vec<Stored>, StoreError> {
         let sql = "SELECT seq, leaf, log_index FROM statement WHERE stream = ?1 AND seq >= ?2
-                   AND receipt IS NULL AND given_up = 0 AND log_index IS NOT NULL ORDER BY seq";
+                   AND receipt IS NULL AND given_up = 0 AND log_index >= 0 ORDER BY seq";
         let limit = Limit { items: max, bytes: usize::MAX };
         self.rows(stream, sql, 0, limit, |row| {
             Ok((Stored { seq: get(row, 0)?, leaf: row.get(1)?, index: get(row, 2)? }, 0))

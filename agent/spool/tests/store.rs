@@ -204,6 +204,16 @@ fn after_a_rewind_the_receipts_are_void_and_nothing_is_prunable() {
     assert_eq!(spool.usage().unwrap().unsealed_bytes, 1);
     assert!(spool.receipt(P, 0).unwrap().is_some());
     assert!(spool.receipt(P, 1).unwrap().is_none());
+    assert_eq!(spool.unsealed(P, 9).unwrap(), []);
+    let told = |spool: &mut Spool| -> Vec<_> {
+        spool.statements(P, 0, ALL).unwrap().into_iter().map(|s| s.index).collect()
+    };
+    let before = told(&mut spool);
+    assert!(before.iter().all(Option::is_some), "where they were is not forgotten");
+    spool.commit(&[Change::Rewind { stream: P, seq: 0 }, statement(2, b"z")]).unwrap();
+    assert_eq!(told(&mut spool), [before[0], before[1], None]);
+    spool.commit(&[Change::Stored { stream: P, seq: 0, leaf: leaf(0), index: 77 }]).unwrap();
+    assert_eq!(told(&mut spool), [Some(77), before[1], None]);
 }
 
 #[test]

@@ -468,6 +468,29 @@ fn a_lost_spool_on_a_full_disk_keeps_no_agent_from_starting() {
 }
 
 #[test]
+fn what_the_gateways_head_has_decided_is_not_lost_twice_by_a_crash() {
+    let mut rig = Rig::new();
+    let mut core = rig.start();
+    rig.run(&mut core, 10_000).unwrap();
+    let seq = lock(&core.store).stream(P).unwrap().next_seq - 2;
+    drop(core);
+    remove_spool(&rig.path());
+    rig.clock.advance(3_000);
+    let mut core = rig.start();
+    rig.run(&mut core, 200).unwrap();
+    let lost_from = Some(T0 + 3_000);
+    let go_on = GoOn { seq, prev: Some([9; 32]), send_from: seq, lost_from, ..GoOn::default() };
+    assert!(obeyed(&mut core, Order::GoOn(go_on)));
+    drop(core);
+    let mut core = rig.start();
+    assert_eq!(lock(&core.store).fact(P, facts::UNANCHORED).unwrap(), None, "the gateway has been asked");
+    rig.run(&mut core, 6_000).unwrap();
+    let losses = rig.signed(&core).gaps(EventCode::Loss);
+    assert_eq!(losses.first().map(|(from, _)| *from), lost_from);
+    assert!(losses.windows(2).all(|pair| pair[0].1 <= pair[1].0), "lost twice: {losses:?}");
+}
+
+#[test]
 fn what_is_to_be_said_is_journalled_or_refused() {
     let mut rig = Rig::new();
     let mut core = rig.start();

@@ -8,6 +8,7 @@
 //! | `epoch` | number of the last start |
 //! | `seen` | the checkpoint that field 7 names: size, root, time, note hash |
 //! | `note` | the newest verified checkpoint's note |
+//! | `settled` | how far `progress.json` went when the gateway's head had decided where the stream goes on: what is lost by that is said, and not to be said again |
 //! | `unanchored` | present while the stream's end is not known and the gateway has to be asked |
 
 use crate::window::{Engine, MemoryError};
@@ -27,6 +28,7 @@ pub(crate) const END: &str = "end";
 pub(crate) const EPOCH: &str = "epoch";
 pub(crate) const SEEN: &str = "seen";
 pub(crate) const NOTE: &str = "note";
+pub(crate) const SETTLED: &str = "settled";
 pub(crate) const UNANCHORED: &str = "unanchored";
 
 /// A change of one fact.

@@ -116,6 +116,9 @@ impl Core {
             Change::Continue { stream: project.id(), seq, prev, send_from },
             facts::unset(project.id(), facts::UNANCHORED),
         ];
+        // Without this a crash before the next statement would find the same loss, and say it twice.
+        let settled = self.progress.mark(project.id()).map(|mark| mark.next_seq.to_be_bytes());
+        changes.extend(settled.as_ref().map(|settled| facts::set(project.id(), facts::SETTLED, settled)));
         changes.extend(end_fact.as_ref().map(|end| facts::set(project.id(), facts::END, end)));
         let stored = self.remember_with(i, &changes)?;
         let stream = &mut self.streams[i];

@@ -223,8 +223,7 @@ pub(super) fn rebuild(
     for (i, project) in projects.iter().enumerate() {
         let id = project.id();
         let mark = progress.mark(id);
-        let place = spool.stream(id)?;
-        let stale = mark.is_some_and(|mark| stream::is_stale(&place, mark));
+        let stale = stream::is_stale(&mut spool, id, mark)?;
         let damage = damage.map(|damage| assess(damage, id));
         let unanchored = stale || damage.as_ref().is_some_and(|d| !d.end_known);
         // A full disk keeps no agent from starting: the note then waits with the rows of the start.

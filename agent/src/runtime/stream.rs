@@ -68,9 +68,13 @@ pub enum StreamError {
 
 /// Whether the spool lacks statements that were signed: it was lost, or put back from an old copy. The file is
 /// written before the commit it tells of, so one statement more is what a crash leaves.
-pub(crate) fn is_stale(place: &spool::Stream, mark: Mark) -> bool {
-    let lost = *place == spool::Stream::default() && mark.next_seq > 0;
-    lost || mark.next_seq > place.next_seq + 1
+pub(crate) fn is_stale(spool: &mut Spool, stream: &str, mark: Option<Mark>) -> Result<bool, StoreError> {
+    let Some(mark) = mark else { return Ok(false) };
+    let place = spool.stream(stream)?;
+    let lost = place == spool::Stream::default() && mark.next_seq > 0;
+    let behind = lost || mark.next_seq > place.next_seq + 1;
+    let settled = facts::number(&mut **spool, stream, facts::SETTLED)?;
+    Ok(behind && settled != i64::try_from(mark.next_seq).ok())
 }
 
 /// A stream that was rebuilt.
@@ -91,7 +95,7 @@ impl Stream {
         let id = project.id().to_owned();
         let place = spool.stream(&id)?;
         let next = place.journal_next;
-        let stale = mark.is_some_and(|mark| is_stale(&place, mark));
+        let stale = is_stale(spool, &id, mark)?;
         let end = facts::number(&mut **spool, &id, facts::END)?;
         let marked = mark.and_then(|m| m.end_ms).filter(|_| stale || (end.is_none() && next == 0));
         let end = end.max(marked).map(Utc);

@@ -43,7 +43,7 @@ pub struct Engine {
     /// Longest silence of an unbroken session, by link, where points are subscribed.
     silence_ms: Vec<Option<u64>>,
     /// Machines with a point on the link, by link.
-    on_link: Vec<Vec<usize>>,
+    pub(super) on_link: Vec<Vec<usize>>,
     pub(super) dwell_ms: u64,
     pub(super) state: State,
 }

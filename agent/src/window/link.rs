@@ -83,9 +83,14 @@ impl LinkState {
         }
     }
 
+    /// Sessions alive or established in the open window so far.
+    pub(super) fn sessions(&self) -> u32 {
+        u32::from(self.up_at_open) + self.established
+    }
+
     /// Sessions alive or established in the window that ends now; the next window begins.
     pub(super) fn roll_sessions(&mut self) -> u32 {
-        let sessions = u32::from(self.up_at_open) + self.established;
+        let sessions = self.sessions();
         self.up_at_open = self.up;
         self.established = 0;
         sessions

@@ -347,7 +347,8 @@ impl MachineState {
         }
         row.connected_ms = u32::try_from(std::mem::take(&mut self.connected_ms)).unwrap_or(0);
         row.changed = std::mem::take(&mut self.changed);
-        row.sessions = sessions;
+        // Beside those on links that a change of the plan has ended.
+        row.sessions = row.sessions.saturating_add(sessions);
         self.close_amounts(around, row);
         self.close_power(around.plan, row);
         row.identity = std::mem::take(&mut self.identity);

@@ -57,6 +57,7 @@ impl Engine {
         for (m, new) in plan.machines.iter().enumerate().filter(|(m, _)| !kept[*m]) {
             self.replan_machine(m, new, from, change.remapped.contains(&new.id));
         }
+        self.keep_sessions(&plan, change);
         let mut state = self.state.clone();
         state.fingerprint = plan.fingerprint;
         state.links = change.links.iter().map(|old| carried(&self.state, *old)).collect();
@@ -92,6 +93,22 @@ impl Engine {
             });
         }
         self.put_out(Mono(self.state.processed.0.saturating_sub(self.dwell_ms)));
+    }
+
+    /// Counts the sessions that a machine had in the open window on links on which it will not be looked for when
+    /// the window ends.
+    fn keep_sessions(&mut self, plan: &Plan, change: &Replan) {
+        let Some(open) = self.state.windows.back_mut().filter(|window| !window.closed) else { return };
+        for (old, (link, machines)) in self.state.links.iter().zip(&self.on_link).enumerate() {
+            let new = u32::try_from(old).ok().and_then(|old| change.link(LinkIndex(old)));
+            for &m in machines {
+                let stays = plan.machines[m].points.iter().any(|point| Some(point.link) == new);
+                if !stays {
+                    let row = &mut open.rows[m];
+                    row.sessions = row.sessions.saturating_add(link.sessions());
+                }
+            }
+        }
     }
 
     /// What was known of a machine under its old plan becomes final here.

@@ -100,6 +100,8 @@ fn a_machine_whose_link_begins_anew_is_unknown_meanwhile_and_its_missed_reads_ar
     assert_eq!(states(second), "unknown 5.25, producing 54.75");
     assert_eq!((second.reads_expected, second.reads_good), (60, 55));
     assert_eq!(states(&rows(&changed, 1)[0]), "producing 60");
+    let sessions: Vec<u32> = rows(&changed, 1).iter().map(|row| row.sessions).collect();
+    assert_eq!(sessions, [1, 2, 1], "the session that ended with the change counts beside its successor");
 }
 
 #[test]
