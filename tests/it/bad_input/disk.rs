@@ -175,6 +175,55 @@ fn an_agent_on_a_full_disk_goes_on_and_signs_what_it_could_not_keep() {
     drop((meters, broker));
 }
 
+#[test]
+fn an_agent_with_an_old_spool_starts_on_a_full_disk_and_goes_on_behind_the_gateways_head() {
+    if !may_mount(concat!(
+        module_path!(),
+        "::an_agent_with_an_old_spool_starts_on_a_full_disk_and_goes_on_behind_the_gateways_head"
+    )) {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let meters = runtime.block_on(Meters::start(Floor::default(), 0)).unwrap();
+    let mut chain = Chain::without_agent(PROGRAMS);
+    mount(chain.agent_data(), 8);
+    chain.enrol(&chain.configuration(1, &PLANT.replace("{METERS}", &meters.address.to_string())));
+    chain.start_gateway(&[]);
+    chain.start_agent(&[]);
+    let begun = chain.from + 2;
+    wait_until("the first windows are logged", || chain.logged_until(PROJECT) >= begun);
+    chain.stop_agent();
+    let spool = chain.agent_data().join("spool.db");
+    let old = std::fs::read(&spool).unwrap();
+    chain.start_agent(&[]);
+    let later = now_s() + 4;
+    wait_until("windows are logged that the old spool does not know", || {
+        chain.logged_until(PROJECT) >= later
+    });
+    chain.stop_agent();
+
+    std::fs::write(&spool, old).unwrap();
+    let ballast = fill(chain.agent_data());
+    chain.start_agent(&[]);
+    chain.agent().wait_for_line("nothing is signed until the disk takes what is known of the stream");
+    let full_s = now_s();
+    wait_until("the agent lives on the full disk", || now_s() >= full_s + 3);
+    assert!(chain.agent().ended().is_none(), "the agent has ended:\n{}", chain.agent().printed());
+    std::fs::remove_file(ballast).unwrap();
+    let again_s = now_s();
+    wait_until("new windows are logged", || chain.logged_until(PROJECT) >= again_s + 3);
+    chain.stop_agent();
+    chain.stop_gateway();
+
+    let log = logged::entries(&chain.export(PROJECT));
+    let streams = logged::streams(&log);
+    let stream = streams.values().next().unwrap();
+    logged::must_be_contiguous(stream);
+    let tiling = logged::must_tile(stream);
+    assert!(tiling.losses.iter().all(|(from, _)| *from >= later * 1000), "logged and lost: {tiling:#?}");
+    drop(meters);
+}
+
 /// Sends long texts, unacknowledged, so that the sender never waits for the agent.
 async fn talk(port: u16) {
     let mut options = MqttOptions::new("talker", ("127.0.0.1", port));
