@@ -177,13 +177,12 @@ impl World {
         let history = self.history;
         let gateway = self.gateway.as_mut().unwrap();
         gateway.seal(now_s).unwrap();
-        match &gateway.seal_fault {
-            Some(fault) => assert!(history > 0, "no checkpoint is signed: {fault}"),
-            None => {
-                let newest = gateway.reader().sealed().unwrap().map(|sealed| sealed.size);
-                assert_eq!(newest, Some(gateway.head().size), "size of the newest checkpoint");
-            }
+        if let Some(fault) = &gateway.seal_fault {
+            assert!(history > 0, "no checkpoint is signed: {fault}");
+            return;
         }
+        let newest = gateway.reader().sealed().unwrap().map(|sealed| sealed.size);
+        assert_eq!(newest, Some(gateway.head().size), "size of the newest checkpoint");
     }
 
     /// All checkpoints of one history are beginnings of one log; where a backup forked it, somebody noticed.
