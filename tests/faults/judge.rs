@@ -25,8 +25,13 @@ const CLOCK_MS: i64 = 20;
 /// How a transport brings what is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
-    /// Asked for at multiples of this interval, ms: an offer is a poll that is due.
-    Polled(i64),
+    /// Asked for again and again: an offer is a poll that is due.
+    Polled {
+        /// At multiples of this interval, ms.
+        every_ms: i64,
+        /// For how long an answer may be under way, ms: it is stamped when it arrives.
+        answer_ms: i64,
+    },
     /// Sent by itself: an offer is a count that the plant had taken from it.
     Sent {
         /// For how long a value may stand without another sign of life, ms.
@@ -278,7 +283,7 @@ impl Machine {
     /// Judges what is signed against what was offered.
     pub(crate) fn tally(&self, offer: Offer, offered: &Offered, (from, to): (i64, i64)) -> Tally {
         let mut tally = match offer {
-            Offer::Polled(every_ms) => self.polled(every_ms, to - from),
+            Offer::Polled { every_ms, .. } => self.polled(every_ms, to - from),
             Offer::Sent { .. } => self.sent(offered, to),
         };
         tally.mis_stamped = self.mis_stamped(offer, offered) + self.invented();
@@ -356,7 +361,7 @@ impl Machine {
     fn mis_stamped(&self, offer: Offer, offered: &Offered) -> i64 {
         // A poll's answer is valid for less than two polls.
         let believed_ms = match offer {
-            Offer::Polled(every_ms) => 2 * every_ms,
+            Offer::Polled { every_ms, answer_ms } => 2 * every_ms + answer_ms,
             Offer::Sent { believed_ms } => believed_ms,
         };
         let wrong = self.windows.iter().filter(|window| {

@@ -81,7 +81,8 @@ pub(crate) struct Plant {
     mqtt: u16,
     /// Serial lines with a device each.
     lines: Vec<Device>,
-    server: Owned,
+    /// One for each protocol, so that a busy one leaves the other its time.
+    servers: [Owned; 2],
     broker: Owned,
     node: Owned,
     _publisher: Owned,
@@ -95,11 +96,11 @@ impl Plant {
         let (modbus, opcua, mqtt) = (free_port(), free_port(), free_port());
         let epoch_ms = now_ms();
         let lines: Vec<_> = (0..lines).map(|n| Device::start(folder.join(format!("device{n}")))).collect();
-        let server = serve(&folder, epoch_ms, modbus, opcua, &lines);
+        let servers = serve(&folder, epoch_ms, modbus, opcua, &lines);
         let broker = mosquitto(&folder, mqtt);
         let publisher = offering(&folder, "publisher", epoch_ms, json!({"mqtt": mqtt}));
         let node = be_a_node(&folder, epoch_ms, mqtt);
-        Self { folder, epoch_ms, modbus, opcua, mqtt, lines, server, broker, node, _publisher: publisher }
+        Self { folder, epoch_ms, modbus, opcua, mqtt, lines, servers, broker, node, _publisher: publisher }
     }
 
     /// Where a transport is served; of the serial ones, the first line.
@@ -125,26 +126,23 @@ impl Plant {
 
     /// Servers and broker stand still, with every connection open.
     pub(crate) fn hang(&self) {
-        self.server.signal("STOP");
-        self.broker.signal("STOP");
+        self.servers.iter().chain([&self.broker]).for_each(|owned| owned.signal("STOP"));
     }
 
     /// They go on.
     pub(crate) fn wake(&self) {
-        self.server.signal("CONT");
-        self.broker.signal("CONT");
+        self.servers.iter().chain([&self.broker]).for_each(|owned| owned.signal("CONT"));
     }
 
-    /// kill -9 for both.
+    /// kill -9 for all of them.
     pub(crate) fn kill(&mut self) {
-        self.server.kill();
-        self.broker.kill();
+        self.servers.iter_mut().chain([&mut self.broker]).for_each(Owned::kill);
     }
 
-    /// Both start again on their ports.
+    /// They start again on their ports.
     pub(crate) fn restart(&mut self) {
         self.broker = mosquitto(&self.folder, self.mqtt);
-        self.server = serve(&self.folder, self.epoch_ms, self.modbus, self.opcua, &self.lines);
+        self.servers = serve(&self.folder, self.epoch_ms, self.modbus, self.opcua, &self.lines);
     }
 
     /// kill -9 for the edge node.
@@ -158,9 +156,12 @@ impl Plant {
     }
 }
 
-fn serve(folder: &Path, epoch_ms: i64, modbus: u16, opcua: u16, lines: &[Device]) -> Owned {
+fn serve(folder: &Path, epoch_ms: i64, modbus: u16, opcua: u16, lines: &[Device]) -> [Owned; 2] {
     let serial: Vec<&Path> = lines.iter().map(Device::path).collect();
-    offering(folder, "server", epoch_ms, json!({"modbus": modbus, "opcua": opcua, "serial": serial}))
+    [
+        offering(folder, "modbus", epoch_ms, json!({"modbus": modbus, "serial": serial})),
+        offering(folder, "opcua", epoch_ms, json!({"opcua": opcua})),
+    ]
 }
 
 fn be_a_node(folder: &Path, epoch_ms: i64, broker: u16) -> Owned {

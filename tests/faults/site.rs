@@ -12,7 +12,9 @@ pub(crate) const PROGRAMS: Programs = Programs {
     verify: env!("CARGO_BIN_EXE_verify-under-test"),
 };
 
-const POLL_MS: i64 = 500;
+const POLL_MS: i64 = 1000;
+/// Less than half a poll, so that the gap between two answers tells how many polls were due between them.
+const TIMEOUT_MS: i64 = 400;
 const STALE_MS: i64 = 500;
 /// Three signs of life of 300 ms; a session silent for longer is taken to have ended at the last.
 const SILENCE_MS: i64 = 900;
@@ -34,7 +36,9 @@ pub(crate) struct Counter {
 impl Counter {
     fn offer(&self) -> Offer {
         match self.transport {
-            Transport::Modbus | Transport::Serial => Offer::Polled(POLL_MS),
+            Transport::Modbus | Transport::Serial => {
+                Offer::Polled { every_ms: POLL_MS, answer_ms: TIMEOUT_MS }
+            }
             Transport::OpcUa => Offer::Sent { believed_ms: SILENCE_MS + self.held_ms },
             Transport::Mqtt | Transport::Sparkplug => Offer::Sent { believed_ms: STALE_MS + self.held_ms },
         }
@@ -44,7 +48,7 @@ impl Counter {
         let Self { id, place, .. } = self;
         let modbus = |scheme| {
             let link = format!(
-                "protocol = \"modbus\"\naddress = \"{scheme}://{place}\"\npoll = \"{POLL_MS}ms\"\ntimeout = \"400ms\""
+                "protocol = \"modbus\"\naddress = \"{scheme}://{place}\"\npoll = \"{POLL_MS}ms\"\ntimeout = \"{TIMEOUT_MS}ms\""
             );
             (link, "unit = 1, register = \"holding:0\", type = \"u32\", order = \"ABCD\"".to_owned())
         };

@@ -16,7 +16,7 @@ const WELL_S: i64 = 9;
 /// How long they last, s.
 const FAULT_S: i64 = 3;
 /// And after them: the longest pause before a lost connection is tried again is as long as the outage was.
-const AFTER_S: i64 = 8;
+const AFTER_S: i64 = 10;
 /// More than any link's time-out, ms.
 const LATE_MS: u64 = 700;
 /// Of each of the ten pieces of an answer, ms: less than any time-out together.

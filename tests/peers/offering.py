@@ -2,15 +2,16 @@
 
 Usage: offering.py PLAN.json
 
-PLAN.json: {"log": "offered.jsonl", "epoch_ms": 0, "every_ms": 100, "modbus": 5020, "opcua": 4840, "serial": ["/dev/pts/7"]}
+PLAN.json: {"log": "offered.jsonl", "epoch_ms": 0, "every_ms": 100, "modbus": 5020, "serial": ["/dev/pts/7"]}
+       or: {"log": "offered.jsonl", "epoch_ms": 0, "every_ms": 100, "opcua": 4840}
        or: {"log": "offered.jsonl", "epoch_ms": 0, "every_ms": 100, "mqtt": 1883}
        or: {"log": "offered.jsonl", "epoch_ms": 0, "every_ms": 100, "sparkplug": 1883}
 
 The count at any moment is the number of whole `every_ms` since `epoch_ms`, so a restarted plant goes on where the
-clock is. The first form serves it over Modbus TCP and, as RTU, on serial ports (unit 1, holding 0-1, high word first)
-and over OPC UA (nsu=urn:plumbline:test:offering;s=Count), by pymodbus and asyncua, every count once; the second
+clock is. The first form serves it over Modbus TCP and, as RTU, on serial ports (unit 1, holding 0-1, high word first),
+by pymodbus; the second over OPC UA (nsu=urn:plumbline:test:offering;s=Count), by asyncua, every count once; the third
 publishes each count to the topic `count` with QoS 1, by paho-mqtt, and holds what a broker has not taken until it
-does; the third is the edge node Offering of the group Test with the metric `count`, whose payloads Eclipse Tahu
+does; the fourth is the edge node Offering of the group Test with the metric `count`, whose payloads Eclipse Tahu
 encodes: ten counts a birth, by its alias in between, and nothing while there is no broker.
 Prints `ready`. A line of the log, in the order of the offers: {"by": "opcua", "from_us": 0, "us": 0, "value": 0}. Nobody
 could have the value before `from_us`; at `us` it was there for all: written, answered, taken by the broker.
@@ -108,12 +109,10 @@ async def offer_opcua(plan, record):
 
 
 async def serve(plan, record):
-    modbus, opcua = await offer_modbus(plan, record), await offer_opcua(plan, record)
+    serving = await (offer_modbus if "modbus" in plan else offer_opcua)(plan, record)
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    opcua.cancel()
-    for server in modbus:
-        await server.shutdown()
+    del serving
 
 
 def publish(plan, record):
