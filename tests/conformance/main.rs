@@ -57,7 +57,7 @@ macro_rules! conformance {
         #[test]
         fn somebody_takes_connections_and_ends_them() { run::<Over>(Case::HangUp) }
         #[test]
-        fn a_machine_that_vanishes_without_a_word() { run::<Over>(Case::Vanish) }
+        fn pain_14_a_machine_that_vanishes_without_a_word_is_bad_at_every_point() { run::<Over>(Case::Vanish) }
         #[test]
         fn questions_that_never_arrive() { run::<Over>(Case::LostQuestions) }
         #[test]

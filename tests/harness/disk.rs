@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Set in the process that has a mount namespace of its own.
+/// Set in the process that has a mount namespace of its own: a file by which it shows that it was there.
 const INSIDE: &str = "PLUMBLINE_OWN_MOUNTS";
 
 /// Whether this process may mount. If not, the test of this name (`module_path!()` and its own) is run in one that
@@ -18,7 +18,8 @@ const INSIDE: &str = "PLUMBLINE_OWN_MOUNTS";
 /// When no namespace is to be had, or the test failed in it.
 #[track_caller]
 pub fn may_mount(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
+    if let Some(shown) = std::env::var_os(INSIDE) {
+        std::fs::write(&shown, "").unwrap_or_else(|e| panic!("{}: {e}", shown.display()));
         return true;
     }
     let name = test.split_once("::").map_or(test, |(_, name)| name);
@@ -30,16 +31,20 @@ pub fn may_mount(test: &str) -> bool {
         panic!("unshare is refused: run as root, or allow user namespaces")
     };
     let program = std::env::current_exe().unwrap_or_else(|e| panic!("this program: {e}"));
+    let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("no temporary folder: {e}"));
+    let shown = folder.path().join("shown");
     let again = Command::new("unshare")
         .args(*way)
         .arg(program)
         .args([name, "--exact", "--nocapture"])
-        .env(INSIDE, "1")
+        .env(INSIDE, &shown)
         .status();
     assert!(
         again.is_ok_and(|s| s.success()),
         "{name} failed in its own mount namespace; its output stands above"
     );
+    // A name that no test has passes without running anything.
+    assert!(shown.exists(), "{name} is no test: it was not run in its own mount namespace");
     false
 }
 

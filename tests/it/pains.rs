@@ -1,5 +1,10 @@
 //! What users of other collectors suffer is numbered, and so are our tests against it: each of the pains 1 to 24, which
 //! are about reading, time and buffers, has a test of its name, `pain_NN_…`. (25 to 27 are about people's pages.)
+//!
+//! Those tests stand where what they need stands; below are the ones that need a whole chain.
+
+mod digits;
+mod outage;
 
 use crate::tidy::rust_files;
 use plumbline_tests::harness::peers::root;

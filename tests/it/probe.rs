@@ -5,13 +5,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
 /// pymodbus on a serial line, and the path of our end of it. It ends with its standard input.
-struct Line {
+pub(crate) struct Line {
     child: Child,
     port: String,
 }
 
 impl Line {
-    fn start(units: &str) -> Self {
+    pub(crate) fn start(units: &str) -> Self {
         let mut plan = tempfile::NamedTempFile::new().unwrap();
         write!(plan, r#"{{"end": "serial", "units": {units}}}"#).unwrap();
         let mut child = Command::new(python())
@@ -26,6 +26,11 @@ impl Line {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
         let port = first.trim().strip_prefix("listening ").expect("the line did not start").to_owned();
         Self { child, port }
+    }
+
+    /// The device file of our end.
+    pub(crate) fn port(&self) -> &str {
+        &self.port
     }
 
     /// Standard output, and the exit code.

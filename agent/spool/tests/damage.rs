@@ -107,7 +107,7 @@ fn scratch(path: &Path, seq: u64) {
 }
 
 #[test]
-fn a_statement_whose_bytes_rotted_is_named_and_the_others_are_saved() {
+fn pain_19_a_statement_whose_bytes_rotted_is_named_and_the_others_are_saved() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("spool.db");
     fill(&path);

@@ -21,7 +21,7 @@ const FAULTS: [(&str, &str, &str); 7] = [
 ];
 
 #[test]
-fn seven_faults_in_an_agents_configuration_are_seven_problems_with_file_and_line() {
+fn pain_23_seven_faults_in_an_agents_configuration_are_seven_problems_with_file_and_line() {
     let chain = Chain::without_agent(PROGRAMS);
     let mut text = std::fs::read_to_string(peers::root().join("config/examples/agent.toml")).unwrap();
     for (right, wrong, _) in FAULTS {

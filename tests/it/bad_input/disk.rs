@@ -114,10 +114,10 @@ idle = 'true'
 "#;
 
 #[test]
-fn an_agent_on_a_full_disk_goes_on_and_signs_what_it_could_not_keep() {
+fn pain_21_an_agent_on_a_full_disk_goes_on_and_signs_what_it_could_not_keep() {
     if !may_mount(concat!(
         module_path!(),
-        "::an_agent_on_a_full_disk_goes_on_and_signs_what_it_could_not_keep"
+        "::pain_21_an_agent_on_a_full_disk_goes_on_and_signs_what_it_could_not_keep"
     )) {
         return;
     }
