@@ -291,29 +291,32 @@ impl Machine {
     }
 
     /// Every poll of the span was due, whether the agent knew of it or not. What is missing of a window's polls is
-    /// recorded if the window, or a signed absence in its place, says so, or if a later one does: a poll that was not
-    /// made shows when the next one is answered, in whose window it is one that was expected too many. It may also have
-    /// been answered late, in a window that then has one too many. After a window that is whole nothing is shown any more.
+    /// recorded if the window, or a signed absence in its place, says so, or if a window of the same disturbance says that
+    /// more is missing than is missing in itself: when a poll was due and nobody asked shows when the next one is answered,
+    /// and an answer may come in the next window. A disturbance ends with a window that is whole and says so.
     fn polled(&self, every_ms: i64, span_s: i64) -> Tally {
         let a_second = 1000 / every_ms;
         let mut tally = Tally { offered: span_s * a_second, ..Tally::default() };
-        let mut to_be_shown = 0;
-        for window in &self.windows {
-            let due = window.took * a_second;
-            let missing = (due - window.good).max(0);
-            let late = (window.good - due).clamp(0, to_be_shown);
-            to_be_shown -= late;
-            tally.in_evidence += window.good.min(due) + late;
-            tally.doubled += (window.good - due).max(0) - late;
-            *(if window.troubled() { &mut tally.recorded } else { &mut to_be_shown }) += missing;
-            let shown = (window.expected - due - late).clamp(0, to_be_shown);
-            tally.recorded += shown;
-            to_be_shown -= shown;
-            if missing == 0 && shown + late == 0 {
-                tally.silent += std::mem::take(&mut to_be_shown);
+        let is_whole = |w: &Window| {
+            let due = w.took * a_second;
+            (w.expected, w.good) == (due, due) && !w.troubled()
+        };
+        for disturbance in self.windows.chunk_by(|a, b| is_whole(a) == is_whole(b)) {
+            let (mut missing, mut late, mut said) = (0, 0, 0);
+            for window in disturbance {
+                let due = window.took * a_second;
+                *(if window.troubled() { &mut tally.recorded } else { &mut missing }) +=
+                    (due - window.good).max(0);
+                tally.in_evidence += window.good.min(due);
+                late += (window.good - due).max(0);
+                said += (window.expected - window.good.max(due)).max(0);
             }
+            let (answered, told) = (missing.min(late), (missing - missing.min(late)).min(said));
+            tally.in_evidence += answered;
+            tally.doubled += late - answered;
+            tally.recorded += told;
+            tally.silent += missing - answered - told;
         }
-        tally.silent += to_be_shown;
         tally.recorded += self.absences.iter().map(|(a, b)| (b - a) * a_second).sum::<i64>();
         let unaccounted = tally.offered - tally.in_evidence - tally.recorded - tally.silent;
         tally.silent += unaccounted.max(0);
@@ -461,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poll_that_was_not_made_may_show_behind_others_that_were_not_but_not_behind_a_whole_window() {
+    fn a_poll_that_was_not_made_shows_in_its_disturbance_and_not_beyond_a_whole_window() {
         let polled = |rows: &[(i64, i64)]| {
             let rows =
                 (0..).zip(rows).map(|(s, (expected, good))| window(s, *expected, *good, *good, Some(9)));
@@ -478,7 +481,9 @@ mod tests {
             (8, 0, 1),
             "one was answered late, one twice"
         );
+        assert_eq!(polled(&[(3, 2), (1, 1), (2, 2)]).silent, 0, "a late answer is counted too strictly");
         assert_eq!(polled(&[(1, 1), (2, 2), (3, 2)]).silent, 1);
+        assert_eq!(polled(&[(3, 2), (2, 2), (1, 1)]).silent, 1);
         assert_eq!(polled(&[(1, 1), (2, 1), (2, 1)]).silent, 1);
         assert_eq!(polled(&[(1, 1), (1, 1), (3, 2), (2, 2)]).silent, 1);
     }
