@@ -4,7 +4,11 @@ use crate::judge::{Clock, Machine, Offer, Tally, offered, real};
 use crate::plant::Transport;
 use plumbline_tests::harness::chain::{Chain, PROJECT, Programs, now_s, wait_until};
 use plumbline_tests::harness::logged;
+use serde_json::Value;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 pub(crate) const PROGRAMS: Programs = Programs {
     agent: env!("CARGO_BIN_EXE_agent-under-test"),
@@ -18,6 +22,11 @@ const TIMEOUT_MS: i64 = 400;
 const STALE_MS: i64 = 500;
 /// Three signs of life of 300 ms; a session silent for longer is taken to have ended at the last.
 const SILENCE_MS: i64 = 900;
+
+/// Longest wait for a link; only failures ever wait that long.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How often the status page is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// A machine that is a count, read through an address.
 pub(crate) struct Counter {
@@ -95,6 +104,33 @@ pub(crate) fn configuration(counters: &[Counter]) -> String {
 pub(crate) fn run_for(seconds: i64) {
     let until = now_s() + seconds;
     wait_until("time passes", || now_s() >= until);
+}
+
+/// Waits until the agent's status page shows a good value of each counter that returns, read after this moment, UTC ms. A
+/// link that has failed a few times pauses for longer than its fault lasted.
+pub(crate) fn wait_until_read(page: SocketAddr, counters: &[Counter], since_ms: i64) {
+    let is_read = |status: &Value, id: &str| {
+        let machine = status["machines"].as_array().and_then(|all| all.iter().find(|m| m["id"] == id));
+        let point = machine.map(|m| &m["points"][0]);
+        point.is_some_and(|p| p["problem"].is_null() && p["at_ms"].as_i64() > Some(since_ms))
+    };
+    let deadline = Instant::now() + PATIENCE;
+    let mut awaited: Vec<&str> = counters.iter().filter(|c| c.returns).map(|c| c.id.as_str()).collect();
+    while !awaited.is_empty() {
+        assert!(Instant::now() < deadline, "these never deliver again: {awaited:?}");
+        std::thread::park_timeout(LOOK);
+        if let Some(status) = status(page) {
+            awaited.retain(|id| !is_read(&status, id));
+        }
+    }
+}
+
+fn status(page: SocketAddr) -> Option<Value> {
+    let mut stream = TcpStream::connect(page).ok()?;
+    stream.write_all(b"GET /status HTTP/1.0\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
 }
 
 /// Waits until the gateway has everything up to this moment, UTC s, as the agent's clock shows it.

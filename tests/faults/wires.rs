@@ -1,22 +1,23 @@
-//! Faults of the wire between the agent and a device: one chain, which reads one plant over many connections, each
-//! through a relay of its own that does its own thing to it, all at the same time. The relays also hold whatever the
-//! agent sends against the list of what may be sent to a machine.
+//! Faults of the wire between the agent and a device: for each transport one chain, which reads one plant over many
+//! connections, each through a relay of its own that does its own thing to it, all at the same time. The relays also hold
+//! whatever the agent sends against the list of what may be sent to a machine.
 
 use crate::judge::Clock;
 use crate::plant::{Plant, Transport};
-use crate::site::{Counter, PROGRAMS, configuration, judge, run_for, wait_until_logged};
+use crate::site::{Counter, PROGRAMS, configuration, judge, run_for, wait_until_logged, wait_until_read};
 use crate::table::Row;
-use plumbline_tests::harness::chain::{Chain, now_s};
+use plumbline_tests::harness::chain::{Chain, free_port, now_ms, now_s};
 use plumbline_tests::harness::relay::{Cut, Fault, Relay, Way, modbus, mqtt, opcua};
 use plumbline_tests::harness::serial::Port;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// How long the chain runs before the faults, s.
 const WELL_S: i64 = 9;
 /// How long they last, s.
 const FAULT_S: i64 = 3;
-/// And after them: the longest pause before a lost connection is tried again is as long as the outage was.
-const AFTER_S: i64 = 10;
+/// And after them, when all deliver again, s.
+const AFTER_S: i64 = 4;
 /// More than any link's time-out, ms.
 const LATE_MS: u64 = 700;
 /// Of each of the ten pieces of an answer, ms: less than any time-out together.
@@ -161,10 +162,20 @@ fn relays(plant: &Plant, cases: &[(&Wire, Transport)]) -> Vec<Relay> {
     cases.iter().map(watched).collect()
 }
 
-/// All of them at the same time, over one chain.
+/// All of them, one transport after the other: a box and a plant that are too busy have faults of their own.
 pub(crate) fn all() -> Vec<Row> {
-    let folder = tempfile::tempdir().unwrap();
     let cases = cases();
+    let mut rows: Vec<Row> = Transport::ALL.into_iter().flat_map(run).collect();
+    rows.sort_by_key(|row| {
+        cases.iter().position(|(wire, transport)| (wire.name, transport.title()) == (row.fault, row.over))
+    });
+    rows
+}
+
+/// All faults of one transport at the same time, over one chain.
+fn run(transport: Transport) -> Vec<Row> {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: Vec<_> = cases().into_iter().filter(|(_, over)| *over == transport).collect();
     let serial = |(_, transport): &&(&Wire, Transport)| *transport == Transport::Serial;
     let plant = Plant::start(folder.path(), "plant", cases.iter().filter(serial).count());
     let relays = relays(&plant, &cases);
@@ -186,14 +197,19 @@ pub(crate) fn all() -> Vec<Row> {
             returns: wire.key != "vanish",
         };
     let counters: Vec<Counter> = cases.iter().zip(relays.iter().zip(&ports)).map(counter).collect();
-    let mut chain = Chain::new(PROGRAMS, 2, &configuration(&counters));
+    let mut chain = Chain::without_agent(PROGRAMS);
+    let page = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+    let text = chain.configuration(2, &configuration(&counters));
+    chain.enrol(&text.replacen("data_dir", &format!("status_listen = \"{page}\"\ndata_dir"), 1));
     chain.start_gateway(&[]);
     chain.start_agent(&[]);
+    wait_until_read(page, &counters, now_ms());
     run_for(WELL_S);
     let all = || cases.iter().zip(&relays);
     all().for_each(|((wire, transport), relay)| (wire.does)(relay, *transport));
     run_for(FAULT_S);
     all().filter(|((wire, _), _)| wire.key != "vanish").for_each(|(_, relay)| relay.clear());
+    wait_until_read(page, &counters, now_ms());
     run_for(AFTER_S);
     wait_until_logged(&chain, now_s(), "the wires");
     let tallies = judge(&mut chain, &counters, Clock::Right);

@@ -82,6 +82,14 @@ async fn the_share_of_time_that_the_line_is_busy_is_known() {
 }
 
 #[tokio::test]
+async fn pain_17_the_share_of_time_is_known_also_where_nobody_ever_answers() {
+    let mut line = Line::start(End::Serial, &own_addresses(&[1], &[0])).await;
+    line.tell("mute 1").await;
+    let mut reader = Reader::new(line.link(&json!({"timeout": "200ms"}), &[holding(1, 0)]));
+    reader.until_busy(500..1001).await;
+}
+
+#[tokio::test]
 async fn a_port_has_one_master() {
     let line = Line::start(End::Serial, &own_addresses(&[1], &[0])).await;
     let mut reader = Reader::new(line.link(&json!({}), &[holding(1, 0)]));
