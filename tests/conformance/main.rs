@@ -7,7 +7,8 @@
 //! - every point is told bad, or the session ends, where the fault concerns them;
 //! - no good value is one that was not offered to that point, or not yet, or an old one with a fresh stamp;
 //! - once the fault is over, values come again without anybody's help;
-//! - nothing panics, and nothing that is sent to the machine is anything but reading.
+//! - nothing panics, and nothing that is sent to the machine is anything but reading; where it is encrypted the relay cannot
+//!   see that, and says so.
 //!
 //! A new protocol implements [`transport::Transport`] and gets one line in the list below. A fault that has no meaning on a
 //! transport is told with the reason (`--no-capture`), never skipped in silence.
@@ -23,7 +24,9 @@ mod modbus;
 mod modbus_rtu;
 mod modbus_serial;
 mod mqtt;
+mod mqtt_tls;
 mod opcua;
+mod opcua_secured;
 mod owner;
 mod rig;
 mod server;
@@ -80,7 +83,9 @@ conformance! {
     modbus_rtu_over_tcp: crate::modbus_rtu::RtuOverTcp,
     modbus_rtu_serial: crate::modbus_serial::Serial,
     opc_ua: crate::opcua::OpcUa,
+    opc_ua_encrypted: crate::opcua_secured::OpcUaSecured,
     mqtt_3: crate::mqtt::Mqtt<4>,
     mqtt_5: crate::mqtt::Mqtt<5>,
+    mqtt_5_over_tls: crate::mqtt_tls::MqttTls,
     sparkplug_b: crate::sparkplug::Sparkplug,
 }

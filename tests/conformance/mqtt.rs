@@ -9,7 +9,7 @@ use plumbline_tests::harness::peers;
 use plumbline_tests::harness::relay::watch::Rule;
 use plumbline_tests::harness::relay::{Fault, mqtt};
 use protocols::Link;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -33,6 +33,21 @@ fn flip(offset: usize, bits: u8) -> Fault {
     })
 }
 
+/// A link with these further keys.
+pub(crate) fn link(address: &str, version: u8, patience: Duration, more: &Value) -> Box<dyn Link> {
+    let mut settings = json!({
+        "address": address, "version": version, "client_id": "conformance",
+        "keep_alive": format!("{}s", patience.as_secs().max(1)),
+        "timeout": format!("{}ms", 2 * patience.as_millis()),
+    });
+    for (key, value) in more.as_object().unwrap() {
+        settings[key] = value.clone();
+    }
+    let point = |n| json!({"topic": format!("count/{n}"), "path": "$.count", "stale_after": "10s"});
+    let points = vec![(PointId(0), point(0)), (PointId(1), point(1))];
+    protocols::link("mqtt", settings, points).map_err(|e| format!("{e:?}")).unwrap()
+}
+
 impl<const VERSION: u8> Transport for Mqtt<VERSION> {
     const NAME: &'static str = if VERSION == 5 { "MQTT 5" } else { "MQTT 3.1.1" };
     const RULE: Rule = mqtt::SUBSCRIBING;
@@ -48,14 +63,7 @@ impl<const VERSION: u8> Transport for Mqtt<VERSION> {
     }
 
     fn link(at: SocketAddr, patience: Duration) -> Box<dyn Link> {
-        let settings = json!({
-            "address": format!("mqtt://{at}"), "version": VERSION, "client_id": "conformance",
-            "keep_alive": format!("{}s", patience.as_secs().max(1)),
-            "timeout": format!("{}ms", 2 * patience.as_millis()),
-        });
-        let point = |n| json!({"topic": format!("count/{n}"), "path": "$.count", "stale_after": "10s"});
-        let points = vec![(PointId(0), point(0)), (PointId(1), point(1))];
-        protocols::link("mqtt", settings, points).map_err(|e| format!("{e:?}")).unwrap()
+        link(&format!("mqtt://{at}"), VERSION, patience, &json!({}))
     }
 
     fn short() -> Ways {
@@ -108,14 +116,20 @@ fn suback(packets: &[u8]) -> Option<usize> {
 
 /// A broker that keeps sessions over a restart, and its port.
 pub(crate) fn mosquitto(folder: &Path) -> (Owned, u16) {
+    mosquitto_and(folder, String::new)
+}
+
+/// The same with further lines of its configuration, made anew for each attempt.
+pub(crate) fn mosquitto_and(folder: &Path, mut more: impl FnMut() -> String) -> (Owned, u16) {
     let file = folder.join("mosquitto.conf");
     // Another process may take the port between its release here and its use there.
     for _ in 0..20 {
         let port = free_port();
         let text = format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\n\
-             autosave_interval 1\nautosave_on_changes true\npersistence_location {}/\n",
-            folder.display()
+             autosave_interval 1\nautosave_on_changes true\npersistence_location {}/\n{}",
+            folder.display(),
+            more(),
         );
         std::fs::write(&file, text).unwrap();
         let mut command = Command::new(peers::program("mosquitto", "mosquitto"));

@@ -6,7 +6,7 @@ use observation::PointId;
 use plumbline_tests::harness::relay::watch::Rule;
 use plumbline_tests::harness::relay::{Fault, opcua};
 use protocols::Link;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -15,17 +15,31 @@ pub(crate) struct OpcUa;
 
 /// Offsets in a message: `type:3 final:1 size:4 channel:4 token:4 sequence:4 request:4`.
 const FINAL: usize = 3;
-const SIZE: usize = 4;
+pub(crate) const SIZE: usize = 4;
 const SEQUENCE: usize = 16;
 const REQUEST: usize = 20;
 
 /// Flips bits in one message of an open session.
-fn flip(offset: usize, bits: u8) -> Fault {
+pub(crate) fn flip(offset: usize, bits: u8) -> Fault {
     Fault::change(1, move |answer| {
         let mut other = answer.strip_prefix(b"MSG").map(|_| answer.to_vec())?;
         *other.get_mut(offset)? ^= bits;
         Some(other)
     })
+}
+
+/// A link with these further keys.
+pub(crate) fn link(at: SocketAddr, patience: Duration, more: &Value) -> Box<dyn Link> {
+    let mut settings = json!({
+        "address": format!("opc.tcp://{at}/counting/"), "publish": "100ms",
+        "keep_alive": format!("{}ms", patience.as_millis()), "timeout": format!("{}ms", 2 * patience.as_millis()),
+    });
+    for (key, value) in more.as_object().unwrap() {
+        settings[key] = value.clone();
+    }
+    let point = |n| json!({"node": format!("nsu=urn:plumbline:test:counting;s=Count{n}")});
+    let points = vec![(PointId(0), point(0)), (PointId(1), point(1))];
+    protocols::link("opcua", settings, points).map_err(|e| format!("{e:?}")).unwrap()
 }
 
 impl Transport for OpcUa {
@@ -41,15 +55,7 @@ impl Transport for OpcUa {
     }
 
     fn link(at: SocketAddr, patience: Duration) -> Box<dyn Link> {
-        let timeout = format!("{}ms", 2 * patience.as_millis());
-        let keep_alive = format!("{}ms", patience.as_millis());
-        let settings = json!({
-            "address": format!("opc.tcp://{at}/counting/"), "security": "none", "publish": "100ms",
-            "keep_alive": keep_alive, "timeout": timeout,
-        });
-        let point = |n| json!({"node": format!("nsu=urn:plumbline:test:counting;s=Count{n}")});
-        let points = vec![(PointId(0), point(0)), (PointId(1), point(1))];
-        protocols::link("opcua", settings, points).map_err(|e| format!("{e:?}")).unwrap()
+        link(at, patience, &json!({"security": "none"}))
     }
 
     fn short() -> Ways {

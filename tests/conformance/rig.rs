@@ -181,6 +181,11 @@ impl<T: Transport> Rig<T> {
         let frames = self.relay.traffic().frames;
         assert!(!frames.is_empty(), "the relay has understood nothing of what was sent");
         println!("{}: sent {frames:?}", T::NAME);
+        let unseen = frames.keys().any(|name| name.ends_with("(not to be seen)"));
+        assert_eq!(unseen, T::SEEN.is_err(), "{}: whether all is seen that is sent: {frames:?}", T::NAME);
+        if let Err(reason) = T::SEEN {
+            println!("{}: whether all that is sent only reads is not seen here: {reason}", T::NAME);
+        }
         (heard, offered)
     }
 }

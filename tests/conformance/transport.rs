@@ -48,6 +48,9 @@ pub(crate) trait Transport {
     /// Whether every point is known from the first moment of a session; if not, it is bad until then.
     const AT_ONCE: Result<(), Reason> = Ok(());
 
+    /// Whether the relay can read what is sent to the machine.
+    const SEEN: Result<(), Reason> = Ok(());
+
     /// Starts the server in a folder, which may hold what the one before it has left; it counts on from `from`.
     fn serve(folder: &Path, from: u64) -> Server;
 

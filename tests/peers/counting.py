@@ -2,13 +2,16 @@
 
 Usage: counting.py PLAN.json
 
-PLAN.json: {"over": "modbus" | "modbus_rtu" | "modbus_serial" | "opcua" | "mqtt" | "sparkplug", "log": "offered.jsonl", "from": 1, "every_ms": 50, "port": 0}
+PLAN.json: {"over": "modbus" | "modbus_rtu" | "modbus_serial" | "opcua" | "opcua_secured" | "mqtt" | "sparkplug",
+            "log": "offered.jsonl", "from": 1, "every_ms": 50, "port": 0}
 
 It has two points that share one counter, so that no number is ever offered twice or by both:
     modbus  (pymodbus)   units 1 and 2, holding 0-1 as u32, high word first; every read is given the next count;
                          modbus_rtu has RTU frames on the TCP connection; modbus_serial has them on a pair of
                          pseudo-terminals, to which a converter leads
     opcua   (asyncua)    nsu=urn:plumbline:test:counting;s=Count0 and Count1, each counting on every `every_ms`
+                         opcua_secured takes only Basic256Sha256, signed and encrypted; its certificate lies beside
+                         the plan as server-cert.der and stays the same
     mqtt    (paho-mqtt)  topics count/0 and count/1 as {"count": 7} with QoS 1, to the broker on `port`; while it has
                          no broker it offers nothing
     sparkplug (Eclipse Tahu) node Counting of the group Test with the metrics count/0 and count/1 as UInt64, by their
@@ -20,6 +23,7 @@ the value is offered. It ends with its standard input.
 import asyncio
 import json
 import logging
+import pathlib
 import socket
 import sys
 import threading
@@ -82,7 +86,23 @@ async def modbus(plan, counter):
     await server.shutdown()
 
 
-async def opcua(_plan, counter):
+async def secured(server, folder):
+    from asyncua import ua
+    from asyncua.crypto.cert_gen import setup_self_signed_certificate
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    application = "urn:plumbline:test:counting-server"
+    key, certificate = folder / "server-key.pem", folder / "server-cert.der"
+    purposes = [ExtendedKeyUsageOID.SERVER_AUTH]
+    await setup_self_signed_certificate(key, certificate, application, "127.0.0.1", purposes, {"commonName": "Counting"})
+    await server.set_application_uri(application)
+    await server.load_certificate(str(certificate))
+    await server.load_private_key(str(key))
+    server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
+    server.set_identity_tokens([ua.AnonymousIdentityToken])
+
+
+async def opcua(plan, counter):
     from asyncua import Server, ua
 
     with socket.socket() as s:
@@ -91,7 +111,10 @@ async def opcua(_plan, counter):
     server = Server()
     await server.init()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/counting/")
-    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    if plan["over"] == "opcua_secured":
+        await secured(server, pathlib.Path(sys.argv[1]).parent)
+    else:
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     index = await server.register_namespace("urn:plumbline:test:counting")
     kind = ua.VariantType.UInt32
     nodes = [ua.NodeId(f"Count{point}", index) for point in range(2)]
@@ -169,7 +192,8 @@ def main():
     if plan["over"] in ("mqtt", "sparkplug"):
         {"mqtt": mqtt, "sparkplug": sparkplug}[plan["over"]](plan, counter)
     else:
-        asyncio.run({"modbus": modbus, "modbus_rtu": modbus, "modbus_serial": modbus, "opcua": opcua}[plan["over"]](plan, counter))
+        served = {"modbus": modbus, "modbus_rtu": modbus, "modbus_serial": modbus, "opcua": opcua, "opcua_secured": opcua}
+        asyncio.run(served[plan["over"]](plan, counter))
 
 
 main()

@@ -10,6 +10,7 @@ pub mod modbus;
 pub mod mqtt;
 pub mod opcua;
 mod pipe;
+pub mod tls;
 pub mod watch;
 
 pub use fault::{Cut, Fault, Way};
