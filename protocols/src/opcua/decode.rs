@@ -124,7 +124,10 @@ fn utc(time: DateTime) -> Option<Utc> {
 mod tests {
     use super::*;
     use observation::{Mono, PointId};
-    use opcua::types::{StatusCode, VariantScalarTypeId};
+    use opcua::types::{
+        ByteString, ByteStringBody, ExtensionObject, LocalizedText, NodeId, QualifiedName, StatusCode,
+        UAString, VariantScalarTypeId,
+    };
 
     const AT: Instant = Instant { utc: Utc(1_700_000_000_000), mono: Mono(5) };
 
@@ -202,6 +205,81 @@ mod tests {
         let square = Array::new_multi(VariantScalarTypeId::Int32, vec![Variant::Int32(5); 4], vec![2, 2]);
         not_a_value(&point(None, Some(1)), Variant::from(square.unwrap()), Reason::Decode);
         assert!(read(&point(None, Some(2)), numbers(3)).quality.is_good());
+    }
+
+    #[test]
+    fn what_is_no_number_or_beyond_all_decimals_is_bad_and_never_zero() {
+        for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            not_a_value(&point(None, None), Variant::Float(x), Reason::Decode);
+        }
+        for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, f64::MAX, 5e-324] {
+            not_a_value(&point(None, None), Variant::Double(x), Reason::Decode);
+        }
+        number(Variant::Float(f32::MIN_POSITIVE), "0.000000000000000000000000000000000000011754944");
+        number(Variant::Double(-0.0), "0");
+        number(Variant::Double(9_007_199_254_740_993.0), "9007199254740992");
+    }
+
+    #[test]
+    fn texts_stay_texts_in_whatever_language_and_none_is_not_the_empty_one() {
+        let text = |variant| read(&point(None, None), variant).value;
+        assert_eq!(text(Variant::String("12".into())), Some(Value::Text("12".into())));
+        assert_eq!(text(Variant::String("".into())), Some(Value::Text(String::new())));
+        let localized = LocalizedText::new("zh-CN", "运行");
+        assert_eq!(text(Variant::from(localized)), Some(Value::Text("运行".into())));
+        not_a_value(&point(None, None), Variant::from(LocalizedText::null()), Reason::Decode);
+    }
+
+    /// A `Decimal` (OPC 10000-6 5.1.10) and an enumeration's description come as structures; a number could be made up
+    /// from most of the others.
+    #[test]
+    fn types_that_are_neither_number_nor_text_are_bad() {
+        let structure = ExtensionObject::new(ByteStringBody::new(vec![1, 0, 123].into(), NodeId::new(0, 50)));
+        for variant in [
+            Variant::from(structure),
+            Variant::from(DateTime::now()),
+            Variant::from(ByteString::from(vec![1])),
+            Variant::XmlElement(UAString::from("<a>1</a>").into()),
+            Variant::StatusCode(StatusCode::Good),
+            Variant::from(NodeId::new(0, 7)),
+            Variant::from(QualifiedName::new(0, "7")),
+            Variant::Variant(Box::new(Variant::Int32(7))),
+            Variant::from(DataValue::from(Variant::Int32(7))),
+        ] {
+            not_a_value(&point(None, None), variant, Reason::Decode);
+        }
+        let nothing = decode(&point(None, None), &DataValue::null(), AT).remove(0);
+        assert_eq!((nothing.quality, nothing.value), (Quality::Bad(Reason::Decode), None));
+    }
+
+    #[test]
+    fn an_array_is_never_its_first_element_unless_that_is_asked_for() {
+        let numbers = |n: usize, dimensions: Option<Vec<u32>>| {
+            let values = vec![Variant::UInt64(u64::MAX); n];
+            let kind = VariantScalarTypeId::UInt64;
+            Variant::from(match dimensions {
+                None => Array::new(kind, values).unwrap(),
+                Some(dimensions) => Array::new_multi(kind, values, dimensions).unwrap(),
+            })
+        };
+        not_a_value(&point(None, None), numbers(1, None), Reason::Decode);
+        not_a_value(&point(None, Some(0)), numbers(0, None), Reason::Decode);
+        let got = read(&point(Some("0.1"), Some(0)), numbers(1, Some(vec![1])));
+        assert_eq!(got.value.unwrap().number().unwrap().to_string(), "1844674407370955161.5");
+    }
+
+    #[test]
+    fn an_uncertain_value_keeps_its_number_and_a_bad_one_loses_even_a_good_number() {
+        let read = |code: u32, scale| {
+            let (value, status) = (Some(Variant::Double(10.0)), Some(StatusCode::from(code)));
+            decode(&point(scale, None), &DataValue { value, status, ..DataValue::null() }, AT).remove(0)
+        };
+        let last_usable = read(0x4090_0000, Some("10"));
+        assert_eq!(last_usable.quality, Quality::Uncertain(Reason::Status(0x4090_0000)));
+        assert_eq!(last_usable.value.unwrap().number().unwrap().to_string(), "100");
+        let overflowing = read(0x4090_0000, Some("1e60"));
+        assert_eq!((overflowing.quality, overflowing.value), (Quality::Bad(Reason::Range), None));
+        assert_eq!(read(0x808B_0000, None).value, None);
     }
 
     #[track_caller]

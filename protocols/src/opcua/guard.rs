@@ -178,13 +178,12 @@ impl<R> Guarded<R> {
             let error = chain::refused(&self.guard.address.url, count);
             return Err(self.end(error));
         }
-        if frame.starts_with(b"MSG") || frame.starts_with(b"OPN") {
-            let opened = self.channel.secure_channel().read().verify_and_remove_security(frame.clone());
-            if let Ok(chunk) = opened
-                && let Err(why) = self.messages.take(&chunk.data)
-            {
-                return Err(self.refuse(why));
-            }
+        // Whatever the stack will take for a part of a message, also one that is called the end of the channel.
+        let opened = self.channel.secure_channel().read().verify_and_remove_security(frame.clone());
+        if let Ok(chunk) = opened
+            && let Err(why) = self.messages.take(&chunk.data)
+        {
+            return Err(self.refuse(why));
         }
         self.passed = frame;
         Ok(())
@@ -230,8 +229,16 @@ struct Messages {
 #[derive(Debug, Default)]
 struct Parts {
     body: Vec<u8>,
-    /// The number that the next part bears. The stack sorts parts by it and leaves out what does not follow.
-    next: u32,
+    /// The number that the next part bears, if one may follow. The stack sorts parts by their numbers and leaves out
+    /// what does not follow, so that others than those weighed here could come together.
+    next: Option<u32>,
+}
+
+impl Parts {
+    /// What it takes, with its place among the others, bytes.
+    fn bytes(&self) -> usize {
+        self.body.len() + 128
+    }
 }
 
 impl Messages {
@@ -240,11 +247,11 @@ impl Messages {
         // What is cut short here is refused by the stack.
         let Some((last, sequence, request, body)) = taken_apart(chunk) else { return Ok(()) };
         let before = self.parts.remove(&request);
-        self.kept -= before.as_ref().map_or(0, |parts| parts.body.len());
+        self.kept -= before.as_ref().map_or(0, Parts::bytes);
         if last == b'A' {
             return Ok(());
         }
-        if before.as_ref().is_some_and(|parts| parts.next != sequence) {
+        if before.as_ref().is_some_and(|parts| parts.next != Some(sequence)) {
             return Err("its parts do not follow each other".to_owned());
         }
         let mut whole = before.unwrap_or_default().body;
@@ -261,8 +268,9 @@ impl Messages {
             return weigh::message(body).map(drop).map_err(|unfit| unfit.to_string());
         }
         whole.extend_from_slice(body);
-        self.kept += whole.len();
-        self.parts.insert(request, Parts { body: whole, next: sequence.wrapping_add(1) });
+        let parts = Parts { body: whole, next: sequence.checked_add(1) };
+        self.kept += parts.bytes();
+        self.parts.insert(request, parts);
         Ok(())
     }
 }
@@ -281,4 +289,65 @@ fn taken_apart(chunk: &[u8]) -> Option<(u8, u32, u32, &[u8])> {
     let (header, body) = rest.split_first_chunk::<SEQUENCE>()?;
     let [a, b, c, d, e, f, g, h] = *header;
     Some((last, u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]), body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(last: u8, sequence: u32, request: u32, body: &[u8]) -> Vec<u8> {
+        let numbers = [0, 1, 1, sequence, request].map(u32::to_le_bytes).concat();
+        [&[b'M', b'S', b'G', last][..], &numbers, body].concat()
+    }
+
+    /// A fault of a service: type, time, handle, status, diagnostics, strings and header.
+    const FAULT: [u8; 28] = {
+        let mut fault = [0; 28];
+        (fault[0], fault[2], fault[3]) = (1, 0x8D, 0x01);
+        let mut n = 21;
+        while n < 25 {
+            fault[n] = 0xFF;
+            n += 1;
+        }
+        fault
+    };
+
+    #[track_caller]
+    fn takes(parts: &[Vec<u8>], refused: &str) {
+        let mut messages = Messages::default();
+        let first = parts.iter().find_map(|part| messages.take(part).err());
+        assert_eq!(first.as_deref().unwrap_or_default(), refused);
+    }
+
+    #[test]
+    fn parts_are_weighed_together_and_only_in_their_order() {
+        let (a, b) = FAULT.split_at(13);
+        takes(&[part(b'F', 1, 5, &FAULT)], "");
+        takes(&[part(b'C', 1, 5, a), part(b'F', 2, 5, b)], "");
+        takes(&[part(b'C', 1, 5, a), part(b'C', 2, 6, a), part(b'F', 3, 6, b)], "");
+        takes(&[part(b'C', 1, 5, a), part(b'A', 2, 5, b), part(b'F', 3, 5, &FAULT)], "");
+        takes(&[part(b'C', 1, 5, b), part(b'F', 2, 5, a)], "it answers something that was never asked");
+        takes(&[part(b'C', 1, 5, a), part(b'F', 3, 5, b)], "its parts do not follow each other");
+        takes(&[part(b'C', u32::MAX, 5, a), part(b'F', 0, 5, b)], "its parts do not follow each other");
+        takes(&[part(b'F', 1, 5, a)], "it ends before what it announces");
+    }
+
+    #[test]
+    fn what_is_not_complete_is_bounded_over_all_requests() {
+        let long = vec![0; MAX_MESSAGE / 2];
+        let heavy = |request| part(b'C', request, request, &long);
+        takes(&[heavy(1), part(b'A', 2, 1, &[]), heavy(3)], "");
+        takes(&[heavy(1), heavy(2)], "it is longer than 4194304 bytes");
+        let empty: Vec<Vec<u8>> = (0..40_000).map(|n| part(b'C', n, n, &[])).collect();
+        takes(&empty, "it is longer than 4194304 bytes");
+    }
+
+    #[test]
+    fn the_length_of_a_frame_is_known_from_its_header_and_bounded() {
+        let header = |size: u32| [&b"MSGF"[..], &size.to_le_bytes()].concat();
+        assert_eq!(missing(b"MSG"), Ok(5));
+        assert_eq!(missing(&header(30)), Ok(22));
+        assert_eq!(missing(&[header(10), vec![0; 2]].concat()), Ok(0));
+        assert!(missing(&header(8)).is_err() && missing(&header(MAX_FRAME as u32 + 1)).is_err());
+    }
 }

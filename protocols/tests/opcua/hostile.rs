@@ -29,6 +29,8 @@ const HEADER_END: [u8; 8] = [0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0];
 enum Harm {
     /// One message, in as many frames as it takes.
     Message(Vec<u8>),
+    /// The same in one frame that is called the end of the channel.
+    Close(Vec<u8>),
     /// A frame that says it is this long, and then bytes for as long as somebody reads.
     Frame(u32),
     /// Parts of a message that never has a last one.
@@ -54,7 +56,7 @@ fn harms() -> Vec<(&'static str, Harm, &'static str)> {
     let structure = [&[0x01, 22, 0, 1, 1][..], &i32::MAX.to_le_bytes()].concat();
     let deep_arrays = [&[0x01][..], &[0x80 | 24, 0xE8, 0x03, 0, 0].repeat(12_000)].concat();
     vec![
-        ("diagnostics in diagnostics", Harm::Message(nested_header), "nested more than"),
+        ("diagnostics in diagnostics", Harm::Message(nested_header.clone()), "nested more than"),
         (
             "data values in data values",
             Harm::Message(values(1, &[0x01, 23].repeat(30_000))),
@@ -141,6 +143,11 @@ fn do_harm(stream: &mut TcpStream, harm: &Harm, request: &[u8]) -> std::io::Resu
             for (n, body) in parts.iter().enumerate() {
                 stream.write_all(&part(n + 1 == parts.len(), body))?;
             }
+        }
+        Harm::Close(body) => {
+            let mut farewell = part(true, body);
+            farewell[..3].copy_from_slice(b"CLO");
+            stream.write_all(&farewell)?;
         }
         Harm::Frame(size) => {
             stream.write_all(&[&b"MSGF"[..], &size.to_le_bytes()].concat())?;
