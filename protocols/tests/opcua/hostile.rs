@@ -57,6 +57,7 @@ fn harms() -> Vec<(&'static str, Harm, &'static str)> {
     let deep_arrays = [&[0x01][..], &[0x80 | 24, 0xE8, 0x03, 0, 0].repeat(12_000)].concat();
     vec![
         ("diagnostics in diagnostics", Harm::Message(nested_header.clone()), "nested more than"),
+        ("the same as a farewell", Harm::Close(nested_header), "nested more than"),
         (
             "data values in data values",
             Harm::Message(values(1, &[0x01, 23].repeat(30_000))),
