@@ -44,16 +44,16 @@ fn summary(configuration: &Configuration) -> String {
     for machine in &configuration.machines {
         let _ = writeln!(
             out,
-            "设备 · machine {} ({}), 项目 · project {}: {} 个测点 · points",
+            "设备 · machine {} ({})\n  项目 · project {}: {} 个测点 · points",
             machine.id,
             machine.name,
             machine.project,
             machine.points.len()
         );
-        let _ = writeln!(out, "  映射哈希 · mapping sha256:{}", hex::encode(machine.mapping.hash));
+        let _ = writeln!(out, "  映射哈希 · mapping\n  sha256:{}", hex::encode(machine.mapping.hash));
         out.push_str(&super::profiles::of_machine(machine));
     }
-    let _ = writeln!(out, "配置哈希 · configuration sha256:{}", hex::encode(configuration.hash));
+    let _ = writeln!(out, "配置哈希 · configuration\n  sha256:{}", hex::encode(configuration.hash));
     out
 }
 
@@ -88,7 +88,7 @@ fn against_genesis(configuration: &Configuration) -> Findings {
             Ok(project) => found.project(configuration, &project, key.is_ok()),
             Err(ProjectError::File { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => {
                 found.lines.push(format!(
-                    "项目 · project {}: 尚无创世声明 · no genesis yet ({})",
+                    "项目 · project {}: 尚无创世声明 · no genesis yet\n  {}",
                     uplink.project,
                     uplink.genesis.display()
                 ));
@@ -158,7 +158,7 @@ impl Findings {
         let mut steps = vec![];
         if self.no_key {
             steps.push(format!(
-                "生成密钥与登记申请 · make key and enrolment request: plumbline-agent init --config {config}"
+                "生成密钥与登记申请 · make key and enrolment request:\n     plumbline-agent init --config {config}"
             ));
         }
         if !self.no_genesis.is_empty() {
@@ -170,7 +170,7 @@ impl Findings {
         }
         for genesis in &self.no_genesis {
             steps.push(format!(
-                "向登记方索取创世声明，存为 · get the genesis from the registrar, store it as {}",
+                "向登记方索取创世声明，存为 · get the genesis from the registrar, store it as\n     {}",
                 genesis.display()
             ));
         }
@@ -183,7 +183,7 @@ impl Findings {
 const RUNNABLE: &str = "配置正确 · the configuration can be run";
 
 const NOT_YET: &str =
-    "配置正确，加入项目后方可运行 · the configuration is right; it can be run when the steps above are done";
+    "配置正确，加入项目后方可运行\nThe configuration is right; it can be run when the steps above are done";
 
 /// One hash in a window names all mappings of the box, hence every machine. The agent reads no plan of the
 /// registrar, so an approval after the genesis is unknown to it.
@@ -207,6 +207,17 @@ mod tests {
         let quiet = text.replace("rate = 20", "# rate").replace("in_flight = 40", "# in_flight");
         let said = summary(&example(&quiet.replace("stale_after = \"10s\"", "stale_after = \"1h\"")));
         assert!(!said.contains("对端设置"), "{said}");
+    }
+
+    /// On a terminal of 80 columns, where a Chinese character takes two.
+    #[test]
+    fn a_summary_fits_a_terminal() {
+        let text = include_str!("../../../config/examples/agent.toml");
+        let said = summary(&Configuration::parse("agent.toml", text, Path::new("/")).unwrap());
+        for line in said.lines() {
+            let columns: usize = line.chars().map(|c| if c.is_ascii() || c == '·' { 1 } else { 2 }).sum();
+            assert!(columns <= 80, "{columns} columns: {line}");
+        }
     }
 
     #[track_caller]
@@ -259,7 +270,7 @@ mod tests {
         let configuration = fixture::configuration(dir.path());
         let wanted = [
             "`plumbline-agent run` still needs",
-            "1. 生成密钥与登记申请 · make key and enrolment request: plumbline-agent init --config",
+            "1. 生成密钥与登记申请 · make key and enrolment request:\n     plumbline-agent init --config",
             "2. 把 enrol.cbor 交给网关运营方",
             "3. 向登记方索取创世声明",
             "SY-1.genesis",

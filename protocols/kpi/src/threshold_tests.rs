@@ -119,6 +119,8 @@ fn heaps_that_run_into_each_other_are_no_states() {
     // Idle up to 1.6 kW and producing from 1.2 kW: the ground between is a third of the lower hill.
     let into = [(900, 250, 30), (1150, 450, 15), (1600, 900, 55)];
     refused(&levels(&into), Refusal::Overlap);
+    let one = look(&levels(&into)).unwrap();
+    assert_eq!((one.modes.len(), one.overlap), (1, true));
     // Half as much again is too near, three quarters are not, and are said.
     let levels_at = |producing| levels(&[(2, 1, 20), (1000, 10, 40), (producing, 10, 40)]);
     let seen = look(&levels_at(1500)).unwrap();
@@ -126,6 +128,38 @@ fn heaps_that_run_into_each_other_are_no_states() {
     assert_eq!(propose(&seen, None).unwrap_err(), Refusal::Undeclared { modes: 2 });
     let found = proposed(&levels_at(1750)).unwrap();
     assert_eq!(found.doubts, [Doubt::Close { from_mw: found.producing.from_mw, to_mw: 1_750_000 }]);
+}
+
+/// Far enough apart to be two hills, and still power in all the ground between them.
+#[test]
+fn levels_with_no_empty_ground_between_them_are_refused() {
+    let ramps = levels(&[(2, 1, 20), (900, 200, 35), (1100, 900, 10), (2000, 300, 35)]);
+    let seen = look(&ramps).unwrap();
+    assert_eq!((seen.modes.len(), seen.overlap), (3, false));
+    assert_eq!(propose(&seen, None).unwrap_err(), Refusal::Overlap);
+}
+
+/// Two of the four levels are taken for one: what is left looks like off, idle and producing, and is not.
+#[test]
+fn three_levels_of_which_one_is_two_have_to_be_declared() {
+    let four = [(2, 1, 20), (1000, 10, 25), (1500, 10, 25), (6000, 100, 30)];
+    let seen = look(&levels(&four)).unwrap();
+    assert_eq!((seen.modes.len(), seen.overlap), (3, true));
+    assert_eq!(propose(&seen, None).unwrap_err(), Refusal::Undeclared { modes: 3 });
+    assert!(propose(&seen, Some(Declared { idle: 2, producing: 3 })).is_ok());
+}
+
+/// A pump that starts now and then for a moment is no level of its own, and no end of one.
+#[test]
+fn what_takes_less_than_a_hundredth_of_the_day_moves_nothing() {
+    let plain = proposed(&day(6)).unwrap();
+    let mut ramps = day(6);
+    for reading in ramps.iter_mut().step_by(120).filter(|r| r.milliwatts.is_some_and(|mw| mw > 10_000)) {
+        reading.milliwatts = Some(1_100_000);
+    }
+    let found = proposed(&ramps).unwrap();
+    close_to(&plain, &found, 2);
+    assert_eq!(found.declared, plain.declared);
 }
 
 #[test]

@@ -22,10 +22,8 @@ pub(super) fn shown(seen: &Seen, proposal: &Proposal, readings: &[PowerReading])
     line(&mut out, "");
     line(&mut out, "按此阈值，以上读数计为 · with these thresholds the readings count as:");
     for (leaf, ms) in counted(&thresholds, readings, seen) {
-        line(
-            &mut out,
-            &format!("{:>10}  {:>6}  {}  {}", hours(ms), share(ms, seen.span_ms), leaf.en(), leaf.zh()),
-        );
+        let (time, part) = (hours(ms), share(ms, seen.span_ms));
+        line(&mut out, &format!("  {time:>11}  {part:>7}  {} {}", leaf.en(), leaf.zh()));
     }
     line(&mut out, "请与当班记录核对 · compare with what the shift wrote down");
     line(&mut out, "");
@@ -35,6 +33,10 @@ pub(super) fn shown(seen: &Seen, proposal: &Proposal, readings: &[PowerReading])
     for (leaf, threshold) in &thresholds {
         line(&mut out, &paste(*leaf, threshold));
     }
+    line(&mut out, "");
+    line(&mut out, "到第一个值开始，过了 release 才结束，其间保持原状；变化须持续 dwell 才算。");
+    line(&mut out, "A state begins at the first value and ends beyond release; between the two it");
+    line(&mut out, "stays as it was. A change counts once it has lasted for dwell.");
     out
 }
 
