@@ -8,6 +8,7 @@ pub mod chart;
 mod compose;
 pub mod figure;
 pub mod html;
+pub mod kpi_page;
 pub mod lang;
 pub mod model;
 pub mod moment;

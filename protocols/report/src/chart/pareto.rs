@@ -64,8 +64,10 @@ fn draw(out: &mut String, y: u32, row: &Row, before: u64, total: u64) {
         text::escape(&text::clip(&row.name, 18))
     );
     let top = y + (ROW - BAR) / 2;
-    bar(out, &row.fill.class(), &at(LEFT), &at(part(row.ms)), top, BAR);
-    bar(out, "edge", &at(LEFT), &at(part(row.ms)), top, BAR);
+    if row.ms > 0 {
+        bar(out, &row.fill.class(), &at(LEFT), &at(part(row.ms)), top, BAR);
+        bar(out, "edge", &at(LEFT), &at(part(row.ms)), top, BAR);
+    }
     let (from, to) = (at(LEFT + part(before)), at(LEFT + part(before + row.ms)));
     let start = if before == 0 { middle } else { middle - ROW };
     let _ = write!(out, r#"<line class="sum" x1="{from}%" x2="{to}%" y1="{start}" y2="{middle}"/>"#);
