@@ -68,7 +68,15 @@ fn symbol(lang: Lang, symbol: &str) -> &str {
         "faults − 1" => lang.t("故障次数 − 1", "faults − 1"),
         "faults" => lang.t("故障次数", "faults"),
         "spindle" => lang.t("主轴运转", "spindle"),
-        "cutting" => lang.t("切削", "cutting"),
+        "CUTTING" => lang.t("切削", "CUTTING"),
+        "PRODUCING" => lang.t("加工", "PRODUCING"),
+        "FAULT" => lang.t("故障停机", "FAULT"),
+        "machines" => lang.t("台数", "machines"),
+        "ever connected" => lang.t("曾联网", "ever connected"),
+        "acquired" => lang.t("已采集", "acquired"),
+        "quantities × period" => lang.t("要求的量 × 期间", "quantities × period"),
+        "parts outside PBT" => lang.t("负荷时间之外完工", "parts outside PBT"),
+        "theoretical cycle × PQ" => lang.t("理论节拍 × PQ", "theoretical cycle × PQ"),
         other => other,
     }
 }

@@ -285,8 +285,8 @@ fn of_file(request: &Request) -> Result<Answered, AskError> {
     };
     let mut notes: Vec<Note> = records.notes.iter().map(note).collect();
     notes.push(note(&Words::new(
-        "联网率需要采集端签名的会话与读数记录，文件不能证明，故不列出",
-        "connection rates need the agent's signed record of sessions and reads, which no file proves; they are left out",
+        "联网率与采集率需要采集端签名的会话与读数记录，文件不能证明，故不列出",
+        "connection and acquisition rates need the agent's signed record of sessions and reads, which no file proves; they are left out",
     )));
     if retroactive {
         notes.push(note(&Words::new(

@@ -190,8 +190,8 @@ fn drawn_energy(row: &TimelineRow) -> Vec<Measured> {
 }
 
 impl Book {
-    /// No file proves a connection, and sums of times hide the order of faults: such figures are left out, since a
-    /// zero would mean something that nobody said.
+    /// No file proves a connection or what was read, and sums of times hide the order of faults: such figures are left
+    /// out, since a zero would mean something that nobody said.
     pub fn can_tell(&self, id: KpiId) -> bool {
         match id {
             KpiId::ConnectionRate

@@ -89,7 +89,10 @@ pub fn read(bytes: &[u8], name: &Path, sheet: Option<&str>) -> Result<Sheet, Pro
 
 fn workbook(bytes: &[u8], wanted: Option<&str>) -> Result<Sheet, Problem> {
     let unreadable = |e: &dyn std::fmt::Display| {
-        whole(format!("不能作为 .xlsx 读取：{e}"), format!("cannot be read as .xlsx: {e}"))
+        whole(
+            format!("不能作为 .xlsx 读取：{e}；若是证据包，请用 --trust 给出信任文件"),
+            format!("cannot be read as .xlsx: {e}; if it is a bundle, name the trust file with --trust"),
+        )
     };
     let mut book = Xlsx::new(Cursor::new(bytes)).map_err(|e| unreadable(&e))?;
     let names = book.sheet_names();
