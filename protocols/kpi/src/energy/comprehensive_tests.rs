@@ -163,6 +163,16 @@ fn a_figure_carries_the_worst_status_and_the_source_of_each_factor() {
 }
 
 #[test]
+fn the_worst_evidence_class_and_the_least_coverage_of_the_amounts_decide() {
+    let mut inflows = example();
+    inflows[1].amount.class = EvidenceClass::D;
+    inflows[2].amount.class = EvidenceClass::C;
+    inflows[2].amount.covered_s /= 2;
+    let sum = sum(&inflows).unwrap();
+    assert_eq!((sum.class, sum.coverage), (EvidenceClass::D, Rational::ratio(1, 2).unwrap()));
+}
+
+#[test]
 fn calorific_and_equivalent_value_are_chosen_and_never_guessed() {
     let files = files();
     let electricity = [point("E", "electricity", "kWh", "1000")];
@@ -308,8 +318,14 @@ fn an_origin_outside_the_boundary_or_in_a_circle_is_refused_by_name() {
     let nothing = refused(&[e(), made("A", "oxygen", "m3", "1", &[])]);
     assert_eq!(nothing, BoundaryError::MadeFromNothing("A".to_owned()));
     assert_eq!(refused(&[e(), e()]), BoundaryError::Tree(TreeError::Twice("E".to_owned())));
-    // Two things made from one source are no circle.
-    let shared = [e(), made("A", "oxygen", "m3", "1", &["E", "B"]), made("B", "steam", "t", "1", &["E"])];
+    // Two things made from one that is made inside are no circle.
+    let shared = [
+        e(),
+        made("A", "oxygen", "m3", "1", &["B", "C"]),
+        made("B", "steam", "t", "1", &["S"]),
+        made("C", "nitrogen", "m3", "1", &["S"]),
+        made("S", "soft_water", "t", "1", &["E"]),
+    ];
     assert!(sum(&shared).is_ok());
 }
 

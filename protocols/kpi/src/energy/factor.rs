@@ -328,13 +328,15 @@ pub enum FactorError {
 }
 
 /// Which factors a figure is computed with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CoalChoice {
     /// The set.
     pub set: String,
     /// Which value of electricity.
     pub basis: CoalBasis,
     /// Where a set has several rows for a carrier (gas-field or oil-field gas), the row.
+    #[serde(default)]
     pub rows: BTreeMap<Carrier, String>,
 }
 
@@ -487,8 +489,8 @@ pub fn grid_set<'a>(files: &'a [FactorFile], id: &str) -> Result<&'a GridSet, Fa
 }
 
 /// What a CO2 figure is for, which decides its factor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "rule")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum GridRule {
     /// A reduction claimed for a project: the newest factor published on the reporting day, for both periods, so
     /// that a cleaner grid is never claimed as the project's work.

@@ -59,6 +59,9 @@ pub struct EnergyFigure {
     pub class: EvidenceClass,
     /// Too little of the period is covered: provisional unless its worse bound meets the target.
     pub provisional: bool,
+    /// Hash of the statements behind it, hex, as in [`Kpi::statements`](crate::Kpi::statements); set by who verified
+    /// them, `null` outside a verified bundle.
+    pub statements: Option<String>,
     /// Version of the method.
     pub method: &'static str,
 }
@@ -123,6 +126,7 @@ impl EnergyFigure {
             coverage: Rational::zero(),
             class: EvidenceClass::D,
             provisional: false,
+            statements: None,
             method: crate::METHOD_VERSION,
         }
     }

@@ -10,6 +10,7 @@
 //! may sign a declaration.
 
 pub mod bill;
+pub mod books;
 pub mod carrier;
 pub mod comprehensive;
 pub mod declared;
@@ -26,6 +27,7 @@ pub mod unit;
 pub mod walk;
 
 pub use bill::{Bill, billed};
+pub use books::{EnergyAnswer, EnergyBooks};
 pub use carrier::Carrier;
 pub use comprehensive::{Comprehensive, Inflow, Origin};
 pub use declared::{Declared, DeclaredQuantity, DocumentHash};
@@ -97,6 +99,8 @@ fn span_amount(period: Period, over: Period, amount: &Rational) -> (Range, u64) 
 
 #[cfg(test)]
 mod amount_tests;
+#[cfg(test)]
+mod books_tests;
 #[cfg(test)]
 mod comprehensive_tests;
 #[cfg(test)]

@@ -133,7 +133,7 @@ pub struct MeterTree {
 }
 
 /// How a main and what hangs under it agree.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Balance {
     /// The main.
     pub main: String,

@@ -250,6 +250,11 @@ mod tests {
     #[test]
     fn conversions_are_exact_in_both_directions() {
         check("1", "kWh", "mWh", "1000000");
+        check("1", "kWh", "Wh", "1000");
+        check("1", "10^4kWh", "kWh", "10000");
+        check("1", "MJ", "kJ", "1000");
+        check("1", "kg", "g", "1000");
+        check("1", "m3", "L", "1000");
         check("0.000001", "kWh", "mWh", "1");
         check("1", "kWh", "MJ", "3.6");
         check("1", "GJ", "MJ", "1000");

@@ -399,6 +399,23 @@ fn prices_change_with_their_lists() {
 }
 
 #[test]
+fn bands_change_with_their_schedules() {
+    let mut tariff = liaoning();
+    tariff.prices[0].status = Confidence::Read;
+    tariff.schedules[0].valid_to = Some("2025-06-09".parse().unwrap());
+    let mut next = tariff.schedules[0].clone();
+    (next.valid_from, next.valid_to) = ("2025-06-10".parse().unwrap(), None);
+    next.rules.drain(..5);
+    next.status = Confidence::Unchecked;
+    tariff.schedules.push(next);
+    let both = Period { from: at("2025-06-09", 0), to: at("2025-06-11", 0) };
+    let priced = tariff.over(both, grid()).unwrap();
+    assert_eq!(priced.confidence, Confidence::Unchecked);
+    let fen = |day| cost_of(&priced, &[(at(day, 0), at(day, 15), KWH)]).whole_fen().lower;
+    assert_eq!((fen("2025-06-09"), fen("2025-06-10")), (40, 70));
+}
+
+#[test]
 fn tariffs_that_do_not_tell_every_minutes_price_are_refused_by_name() {
     let days = Period { from: at("2025-01-01", 0), to: at("2025-01-03", 0) };
     let refuse = |change: &dyn Fn(&mut Tariff)| {
