@@ -12,6 +12,8 @@ pub mod holidays;
 pub mod plan;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod worked_tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

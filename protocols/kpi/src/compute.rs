@@ -189,7 +189,8 @@ impl Family {
             | KpiId::Quality
             | KpiId::Oee
             | KpiId::Nee
-            | KpiId::Teep => Self::Part,
+            | KpiId::Teep
+            | KpiId::PartsOutsidePlan => Self::Part,
             KpiId::Mtbf | KpiId::Mttr => Self::Fault,
             KpiId::ProductionProcess | KpiId::AllocationRatio | KpiId::Throughput => Self::Order,
             KpiId::Energy | KpiId::EnergyPerPart | KpiId::ComprehensiveEnergy => Self::Register,
@@ -215,10 +216,9 @@ impl Family {
                     | KpiId::CuttingRate
                     | KpiId::CuttingRateApt
             ),
-            Self::Connection => !matches!(
-                id,
-                KpiId::ConnectionRateCalendar | KpiId::EverConnected | KpiId::Acquisition
-            ),
+            Self::Connection => {
+                !matches!(id, KpiId::ConnectionRateCalendar | KpiId::EverConnected | KpiId::Acquisition)
+            }
             Self::Part | Self::Fault | Self::Order => true,
             Self::Register | Self::Declared => false,
         }
@@ -380,7 +380,11 @@ fn exclusion(id: KpiId, machine: &Subject<'_>) -> Option<Exclusion> {
         KpiId::CuttingRate | KpiId::CuttingRateApt if !machine.feeds.cutting => {
             Some(Exclusion::NoCuttingPoint)
         }
-        KpiId::Effectiveness | KpiId::Performance | KpiId::Quality | KpiId::Throughput
+        KpiId::Effectiveness
+        | KpiId::Performance
+        | KpiId::Quality
+        | KpiId::Throughput
+        | KpiId::PartsOutsidePlan
             if !measures(Quantity::Parts) =>
         {
             Some(Exclusion::NoPartRegister)
@@ -388,7 +392,13 @@ fn exclusion(id: KpiId, machine: &Subject<'_>) -> Option<Exclusion> {
         KpiId::Quality | KpiId::Oee | KpiId::Nee | KpiId::Teep if !measures(Quantity::GoodParts) => {
             Some(Exclusion::NoGoodPartRegister)
         }
-        KpiId::Energy | KpiId::EnergyPerPart | KpiId::ComprehensiveEnergy if kind == MachineKind::Listed => {
+        KpiId::Energy
+        | KpiId::EnergyPerPart
+        | KpiId::ComprehensiveEnergy
+        | KpiId::ConnectionRateDue
+        | KpiId::Acquisition
+            if kind == MachineKind::Listed =>
+        {
             Some(Exclusion::NotMeasured)
         }
         KpiId::Energy | KpiId::EnergyPerPart | KpiId::ComprehensiveEnergy if !measures(Quantity::Energy) => {
@@ -398,9 +408,6 @@ fn exclusion(id: KpiId, machine: &Subject<'_>) -> Option<Exclusion> {
         KpiId::ComprehensiveEnergy if !measures(Quantity::Parts) => Some(Exclusion::NoPartRegister),
         KpiId::ConnectionRate | KpiId::ConnectionRateCalendar | KpiId::EverConnected if !machine.digital => {
             Some(Exclusion::NotDigital)
-        }
-        KpiId::ConnectionRateDue | KpiId::Acquisition if kind == MachineKind::Listed => {
-            Some(Exclusion::NotMeasured)
         }
         _ => None,
     }

@@ -39,6 +39,9 @@ pub enum KpiId {
     /// 设备联网率（全部设备）.
     #[serde(rename = "cn.connection_rate_all")]
     ConnectionRateAll,
+    /// 计划外完工件数.
+    #[serde(rename = "cn.parts_outside_plan")]
+    PartsOutsidePlan,
     /// 应联网设备联网率.
     #[serde(rename = "cn.connection_rate_due")]
     ConnectionRateDue,
@@ -150,12 +153,21 @@ pub enum Unit {
     /// Hours.
     #[serde(rename = "h")]
     Hours,
+    /// Pieces.
+    #[serde(rename = "pcs")]
+    Pieces,
 }
 
 impl Unit {
     /// Every unit.
-    pub const ALL: [Self; 5] =
-        [Self::Ratio, Self::KilowattHours, Self::KilowattHoursPerPart, Self::PartsPerHour, Self::Hours];
+    pub const ALL: [Self; 6] = [
+        Self::Ratio,
+        Self::KilowattHours,
+        Self::KilowattHoursPerPart,
+        Self::PartsPerHour,
+        Self::Hours,
+        Self::Pieces,
+    ];
 
     /// As it is printed in Chinese; a ratio is printed times 100.
     pub const fn zh(self) -> &'static str {
@@ -165,6 +177,7 @@ impl Unit {
             Self::KilowattHoursPerPart => "kWh/件",
             Self::PartsPerHour => "件/h",
             Self::Hours => "h",
+            Self::Pieces => "件",
         }
     }
 
@@ -176,6 +189,7 @@ impl Unit {
             Self::KilowattHoursPerPart => "kWh/pc",
             Self::PartsPerHour => "pcs/h",
             Self::Hours => "h",
+            Self::Pieces => "pcs",
         }
     }
 }

@@ -21,17 +21,26 @@ impl Boundary<'_> {
             let all = m.totals.amount(self.scope.cuts, quantity, self.scope.period);
             parts_of(m, quantity).upper.is_some_and(|most| all.lower > most)
         };
-        let quantity = if self.is_good(kpi.id) { Quantity::GoodParts } else { Quantity::Parts };
+        let quantity = if is_good(kpi.id) { Quantity::GoodParts } else { Quantity::Parts };
         self.find(kpi, FindingKind::PartsOutsidePlan, |m, _| outside(m, quantity));
-        if kpi.id == KpiId::Quality {
-            self.quality(kpi);
-        } else {
-            self.of_cycles(kpi, quantity);
+        match kpi.id {
+            KpiId::Quality => self.quality(kpi),
+            KpiId::PartsOutsidePlan => self.outside_plan(kpi),
+            _ => self.of_cycles(kpi, quantity),
         }
     }
 
-    fn is_good(&self, id: KpiId) -> bool {
-        matches!(id, KpiId::Oee | KpiId::Nee | KpiId::Teep)
+    /// All parts without those in busy time, each bound where the other is worst for it.
+    fn outside_plan(&self, kpi: &mut Kpi) {
+        let each = self.inside.iter().map(|m| {
+            let all = m.totals.amount(self.scope.cuts, Quantity::Parts, self.scope.period);
+            let busy = self.scope_busy(m, Quantity::Parts);
+            let lower = busy.upper.map_or(0, |most| all.lower.saturating_sub(most));
+            AmountBounds { lower, upper: all.upper.map(|most| most.saturating_sub(busy.lower)), ..all }
+        });
+        let outside = super::sum(each);
+        kpi.value = Figure::Interval { lower: bounds(&outside).lower, upper: bounds(&outside).upper };
+        kpi.numerator = Some(amount_term("parts outside PBT", "pcs", &outside));
     }
 
     fn scope_busy(&self, machine: &Subject<'_>, quantity: Quantity) -> AmountBounds {
@@ -101,6 +110,10 @@ impl Boundary<'_> {
             })
             .sum()
     }
+}
+
+fn is_good(id: KpiId) -> bool {
+    matches!(id, KpiId::Oee | KpiId::Nee | KpiId::Teep)
 }
 
 /// Cycle × parts of one machine, ms: each stretch of one cycle by itself.

@@ -200,6 +200,32 @@ pub(super) const ROWS: &[Definition] = &[
         gaming: CYCLE_GAMING,
     },
     Definition {
+        id: KpiId::PartsOutsidePlan,
+        text: "cn.parts_outside_plan",
+        zh: "计划外完工件数",
+        en: "parts completed outside planned time",
+        formula: "parts completed outside PBT",
+        formula_zh: "完工时刻在负荷时间之外的件数",
+        unit: Unit::Pieces,
+        better: Better::Lower,
+        basis: Basis::Measured,
+        source: shop_usage("计划外完工件数", "parts outside the plan"),
+        interval: t(
+            "不计入 PQ、GQ 的件数。计数补读跨越计划边界时，件数两边都可能，下界不算、上界全算。",
+            "Parts that count in neither PQ nor GQ. A counter that is read again across the plan's border leaves its parts \
+             to either side: none in the lower bound, all in the upper.",
+        ),
+        moves: t(
+            "加班未入计划，计划维护期间生产。",
+            "Overtime that no plan has, production during planned maintenance.",
+        ),
+        gaming: t(
+            "在计划外加工以提高件数而不增加负荷时间。这些件不计入 OEE，只在此列出，并有发现项。",
+            "Producing outside the plan for more parts without more busy time. Such parts count in no OEE; they stand here, \
+             with a finding.",
+        ),
+    },
+    Definition {
         id: KpiId::GoodCondition,
         text: "cn.good_condition",
         zh: "设备完好率",
