@@ -1,12 +1,14 @@
 //! Key figures from decoded columns: machine-windows a second on one core, beside what the memory gives, and a year
 //! of 100 machines to daily roll-ups.
 //!
-//! The columns are a day of 100 machines, windows of a minute: states that change, three registers, spindle and
-//! cutting time, four faults a day and a missed reading each. The peer is a bare sum over every value of the same
-//! columns: no program that reads them all can be faster than that. The year adds the same day 365 times under a
-//! calendar around the clock, on as many threads as there are cores, then computes every figure of the plant day
-//! by day and of each machine over the year. Decoding is not part of it.
+//! The columns are eight days of 100 machines, windows of a minute, more than any cache holds: states that change,
+//! three registers, spindle and cutting time, four faults a day and a missed reading each. The peer is a bare sum
+//! over every value of the same columns: no program that reads them all can be faster than that. Both are taken in
+//! processor time. The year adds the days again and again under a calendar around the clock, on as many threads as
+//! there are cores, then computes every figure of the plant day by day and of each machine over the year; it is
+//! elapsed time. Decoding is not part of it.
 
+mod process;
 mod table;
 
 use kpi::cycle::{CycleEntry, CycleKind, Cycles};
@@ -21,6 +23,8 @@ use table::Aim;
 
 const MACHINES: usize = 100;
 const WINDOWS: usize = 1440;
+/// Different days of each machine.
+const DRAWN: usize = 8;
 const DAYS: i64 = 365;
 const DAY_S: i64 = 86_400;
 const REPETITIONS: usize = 5;
@@ -64,23 +68,29 @@ struct Day(Vec<Vec<i64>>);
 
 fn main() {
     let cuts = Cuts::new(60, 480, &[]).unwrap_or_else(|e| panic!("{e}"));
-    let machines: Vec<Day> = (0..MACHINES).map(Day::new).collect();
+    let machines: Vec<Vec<Day>> = (0..MACHINES)
+        .map(|machine| (0..DRAWN).map(|draw| Day::new(machine * DRAWN + draw)).collect())
+        .collect();
+    let all = || machines.iter().flatten();
     let (mut rates, mut limits, mut years) = (vec![], vec![], vec![]);
     for _ in 0..REPETITIONS {
-        let bare = seconds(|| machines.iter().map(Day::sum).fold(0, i64::wrapping_add));
-        let own = seconds(|| machines.iter().map(|day| day.total(&cuts, START)).collect::<Vec<_>>());
-        rates.push(float(MACHINES * WINDOWS) / own / RATE);
+        let bare = processor_s(|| all().map(Day::sum).fold(0, i64::wrapping_add));
+        let own = processor_s(|| all().map(|day| day.total(&cuts)).collect::<Vec<_>>());
+        rates.push(float(MACHINES * DRAWN * WINDOWS) / own / RATE);
         limits.push(bare / own);
-        years.push(seconds(|| year(&machines, &cuts)) / YEAR_S);
+        let start = Instant::now();
+        black_box(year(&machines, &cuts));
+        years.push(start.elapsed().as_secs_f64() / YEAR_S);
     }
     table::head(&format!("kpi: {MACHINES} machines, {WINDOWS} windows a day, {REPETITIONS} repetitions"));
     table::row("machine-windows/s of one core ÷ 20 000 000/s", &rates, Aim::AtLeast(1.0));
     table::row("bare sum over the same columns ÷ totals from them", &limits, Aim::Shown);
-    table::row("a year of 100 machines to daily roll-ups ÷ 3 s", &years, Aim::AtMost(1.0));
+    table::row("a year of 100 machines to daily roll-ups ÷ 3 s ⧗", &years, Aim::AtMost(1.0));
 }
 
 impl Day {
-    fn new(machine: usize) -> Self {
+    fn new(draw: usize) -> Self {
+        let machine = draw % MACHINES;
         let mut columns: Vec<Vec<i64>> = IDS.iter().map(|_| Vec::with_capacity(WINDOWS)).collect();
         let (mut energy, mut parts, mut good) = (1_000_000_000, 10_000, 9_900);
         for at in 0..WINDOWS {
@@ -125,25 +135,15 @@ impl Day {
         all.unwrap_or_else(|e| panic!("{e}"))
     }
 
-    fn total(&self, cuts: &Cuts, from: i64) -> MachineTotals {
+    fn total(&self, cuts: &Cuts) -> MachineTotals {
         let mut totals = MachineTotals::new([true; 3]);
-        self.add(&mut totals, cuts, from, true);
+        self.add(&mut totals, cuts, START, true);
         totals
     }
 
     fn add(&self, totals: &mut MachineTotals, cuts: &Cuts, from: i64, opening: bool) {
         let columns = self.columns();
         totals.columns(cuts, &Calendar::Always, from, &columns, opening).unwrap_or_else(|e| panic!("{e}"));
-    }
-
-    /// Each day's registers begin where they began the day before: that one difference a day is in doubt, as when a
-    /// counter falls without an event.
-    fn year(&self, cuts: &Cuts) -> MachineTotals {
-        let mut totals = MachineTotals::new([true; 3]);
-        for day in 0..DAYS {
-            self.add(&mut totals, cuts, START + day * DAY_S, day == 0);
-        }
-        totals
     }
 
     fn sum(&self) -> i64 {
@@ -154,14 +154,24 @@ impl Day {
     }
 }
 
+/// A year of one machine. Each day's registers begin where they please, so that one difference a day is in doubt, as
+/// when a counter falls without an event.
+fn of_year(days: &[Day], cuts: &Cuts) -> MachineTotals {
+    let mut totals = MachineTotals::new([true; 3]);
+    for (at, day) in (0..DAYS).zip(days.iter().cycle()) {
+        day.add(&mut totals, cuts, START + at * DAY_S, at == 0);
+    }
+    totals
+}
+
 /// Every machine's year, then every figure of the plant by day and of each machine over the year.
-fn year(machines: &[Day], cuts: &Cuts) -> usize {
+fn year(machines: &[Vec<Day>], cuts: &Cuts) -> usize {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let share = machines.len().div_ceil(threads);
     let totals: Vec<MachineTotals> = thread::scope(|scope| {
         let parts: Vec<_> = machines
             .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().map(|day| day.year(cuts)).collect::<Vec<_>>()))
+            .map(|part| scope.spawn(move || part.iter().map(|days| of_year(days, cuts)).collect::<Vec<_>>()))
             .collect();
         parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|_| panic!("a thread failed"))).collect()
     });
@@ -211,10 +221,11 @@ fn cycles(cuts: &Cuts) -> Cycles {
     Cycles::of("", &entries, cuts.grid()).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn seconds<T>(work: impl FnOnce() -> T) -> f64 {
-    let start = Instant::now();
+/// Processor time of a piece of work on this thread, s.
+fn processor_s<T>(work: impl FnOnce() -> T) -> f64 {
+    let before = process::cpu(std::process::id());
     black_box(work());
-    start.elapsed().as_secs_f64()
+    (process::cpu(std::process::id()) - before).as_secs_f64()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of windows are far below 2^52")]

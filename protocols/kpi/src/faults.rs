@@ -197,7 +197,7 @@ impl FaultRun {
     /// Time of the faults that lie wholly inside, ms.
     pub fn inside_ms(&self) -> Between {
         let most = self.fault_ms - self.lead.sure_ms;
-        let open = if self.open != Open::No { self.tail.sure_ms + self.tail.perhaps_ms } else { 0 };
+        let open = if self.open == Open::No { 0 } else { self.tail.sure_ms + self.tail.perhaps_ms };
         Between { least: most.saturating_sub(self.lead.perhaps_ms + open), most }
     }
 }
@@ -369,9 +369,10 @@ mod tests {
         ) {
             let cut = cut.min(windows.len());
             let (head, tail) = windows.split_at(cut);
-            let from = |i: i64| i * 3 + breaks.iter().zip(0..i).filter(|(b, _)| **b).count() as i64 * 60;
+            let from = |i: i64| i * 3 + breaks.iter().zip(0..i).map(|(b, _)| i64::from(*b) * 60).sum::<i64>();
+            let cut_at = i64::try_from(cut).unwrap();
             let mut both = run_of(head, from, 3);
-            both.append(run_of(tail, |i| from(i + cut as i64), 3));
+            both.append(run_of(tail, |i| from(i + cut_at), 3));
             prop_assert_eq!(both, run_of(&windows, from, 3));
         }
     }

@@ -20,6 +20,7 @@ pub enum StateFrom {
 
 /// The points that feed a machine's windows, as its roster entry and mapping declare them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether a machine has one point")]
 pub struct Feeds {
     /// Where its state comes from.
     pub state: StateFrom,

@@ -347,7 +347,7 @@ impl MachineTotals {
             bounds.integrated |= amount.integrated;
             bounds.upper = bounds.upper.filter(|_| !amount.unknown).map(|u| u + amount.sum);
         }
-        for (span, _) in &self.spans[i] {
+        for (span, _) in self.spans_in(i, period) {
             let Some(inside) = period.overlap(span.over) else { continue };
             let amount = span.amount.map(u128::from);
             bounds.upper = bounds.upper.zip(amount).map(|(u, a)| u + a);
@@ -376,7 +376,7 @@ impl MachineTotals {
             bounds.integrated |= integrated;
             bounds.upper = bounds.upper.filter(|_| !busy.unknown).map(|u| u + busy.sum + busy.astride);
         }
-        for (span, side) in self.spans[i].iter().filter(|(_, side)| *side != Side::Outside) {
+        for (span, side) in self.spans_in(i, period).iter().filter(|(_, side)| *side != Side::Outside) {
             let Some(inside) = period.overlap(span.over) else { continue };
             let amount = span.amount.map(u128::from);
             bounds.upper = bounds.upper.zip(amount).map(|(u, a)| u + a);
@@ -389,6 +389,14 @@ impl MachineTotals {
             bounds.upper = None;
         }
         bounds
+    }
+
+    /// The spans of a quantity that reach into a period. They are in order of time and do not overlap.
+    fn spans_in(&self, quantity: usize, period: Period) -> &[(Span, Side)] {
+        let spans = &self.spans[quantity];
+        let from = spans.partition_point(|(span, _)| span.over.to <= period.from);
+        let to = spans.partition_point(|(span, _)| span.over.from < period.to);
+        spans.get(from..to).unwrap_or_default()
     }
 
     /// Faults of busy time over a period.

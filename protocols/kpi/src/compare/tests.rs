@@ -216,14 +216,14 @@ proptest! {
     #[test]
     fn a_decided_verdict_holds_for_every_truth_inside(
         (b0, b1) in interval(), (a0, a1) in interval(), aim in -20i64..20, higher: bool, relative: bool,
-        b in 0f64..=1.0, a in 0f64..=1.0,
+        b in 0u32..=4, a in 0u32..=4,
     ) {
         let id = if higher { KpiId::Effectiveness } else { KpiId::SetupRate };
         let between = |lower: u32, upper: u32| Figure::Interval {
             lower: Rational::integer(lower),
             upper: Some(Rational::integer(upper)),
         };
-        let inside = |lower: u32, upper: u32, at: f64| Rational::integer(lower + (f64::from(upper - lower) * at) as u32);
+        let inside = |lower: u32, upper: u32, at: u32| Rational::integer(lower + (upper - lower) * at / 4);
         let aim = Target {
             aim: if relative { Aim::RelativeImprovement } else { Aim::Improvement },
             unit: Unit::Ratio,

@@ -103,7 +103,7 @@ impl<'a> Columns<'a> {
             sum = sum.wrapping_add(value.cast_unsigned());
             any |= value.cast_unsigned();
         }
-        if any <= u64::from(u32::MAX) {
+        if u32::try_from(any).is_ok() {
             return Ok(sum);
         }
         let bad = values.iter().enumerate().find(|(_, v)| u32::try_from(**v).is_err());
@@ -148,7 +148,7 @@ fn first_fall(values: &[i64]) -> Option<usize> {
     let next = values.get(1..)?;
     let fell = |at: usize, len: usize| {
         let pairs = values[at..at + len].iter().zip(&next[at..at + len]);
-        pairs.fold(false, |any, (a, b)| any | (a > b))
+        pairs.fold(0u8, |any, (a, b)| any | u8::from(a > b)) > 0
     };
     let starts = (0..next.len()).step_by(CHUNK);
     let chunk = starts.into_iter().find(|at| fell(*at, CHUNK.min(next.len() - at)))?;
