@@ -262,7 +262,7 @@ fn a_question_that_cannot_be_answered_is_refused_with_what_can() {
     ask(&["--from", "2026-03-02 08:00:30"], &["window of 60 s"]);
     ask(&["--target", "iso.oe>=1"], &["did you mean iso.oee"]);
     ask(&["--target", "iso.oee:better>=1%"], &["--before and --after"]);
-    ask(&["--target", "iso.oee>=0.6kWh"], &["the target is in kWh"]);
+    ask(&["--target", "iso.oee>=0.6kWh"], &["the target is in"]);
     ask(&["--target", "cn.connection_rate>=95%"], &["cannot tell"]);
     let bundle = project(&["冲床 1 号"], STATEMENTS);
     refused(bundle.path(), &["kpi", "bundle.zip", "--lang", "en"], &["--trust"]);
