@@ -321,17 +321,18 @@ fn of_versions_in_effect_the_latest_effective_date_holds_and_of_the_same_the_lat
         shift("三月", "2026-03-01 00:00", "2026-02-20 00:00"),
         shift("十二月改", "2026-12-01 00:00", "2026-02-21 00:00"),
     ];
-    let planned = planned(&versions).unwrap();
-    assert_eq!(planned.as_changed, None, "all were signed before they took effect");
-    let calendar = planned.first_planned.of("cnc-01").unwrap();
-    let name = |day: &str| {
+    let name = |versions: &[Version], day: &str| {
+        let planned = planned(versions).unwrap();
+        assert_eq!(planned.as_changed, None, "all were signed before they took effect");
         let from = at(day);
+        let calendar = planned.first_planned.of("cnc-01").unwrap();
         let name = calendar.version_in(Period { from, to: from + 60 });
         name.split(' ').next().unwrap().to_owned()
     };
-    assert_eq!(name("2026-02-28 00:00"), "一");
-    assert_eq!(name("2026-11-30 00:00"), "三月");
-    assert_eq!(name("2026-12-01 00:00"), "十二月改");
+    assert_eq!(name(&versions, "2026-02-28 00:00"), "一");
+    assert_eq!(name(&versions, "2026-11-30 00:00"), "三月");
+    assert_eq!(name(&versions[..3], "2026-12-01 00:00"), "十二月");
+    assert_eq!(name(&versions, "2026-12-01 00:00"), "十二月改");
 }
 
 /// What is wrong with a version, in text.
