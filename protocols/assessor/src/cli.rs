@@ -34,7 +34,7 @@ enum Command {
     /// 核验证据包 / check a bundle
     Bundle(BundleArgs),
     /// 计算指标：证据包，或状态与读数的 CSV/XLSX / figures of a bundle, or of a CSV/XLSX of states and registers
-    Kpi(KpiArgs),
+    Kpi(Box<KpiArgs>),
     /// 生成登记方密钥 / make a registrar's key
     Keygen(KeygenArgs),
     /// 审阅并签署项目创世声明 / review and sign a project's genesis
@@ -102,6 +102,15 @@ struct KpiArgs {
     /// 法定节假日 TOML，可重复 / statutory holidays (TOML), repeatable
     #[arg(long, value_name = "FILE")]
     holidays: Vec<PathBuf>,
+    /// 系数文件，可重复，见 config/factors / factor files, repeatable
+    #[arg(long, value_name = "FILE")]
+    factors: Vec<PathBuf>,
+    /// 综合能耗的电力折算：calorific 当量值、equivalent 等价值 / value of electricity in 综合能耗
+    #[arg(long, value_name = "VALUE", requires = "factors", value_parser = crate::kpi::factors::basis)]
+    coal: Option<kpi::energy::CoalBasis>,
+    /// 计算二氧化碳的电网范围，如 national / grid scope for CO2
+    #[arg(long, value_name = "SCOPE", requires = "factors")]
+    grid: Option<String>,
     /// 改造前时段 A..B / the period before a change, A..B
     #[arg(long, value_name = "A..B", requires = "after")]
     before: Option<String>,
@@ -230,6 +239,9 @@ fn figures(args: &KpiArgs) -> Result<Exit, Failure> {
         holidays: args.holidays.clone(),
         before: args.before.clone(),
         after: args.after.clone(),
+        factors: args.factors.clone(),
+        coal: args.coal,
+        grid: args.grid.clone(),
         targets: args.target.clone(),
         lang: args.lang,
     };

@@ -296,6 +296,32 @@ fn a_gap_stays_unknown_a_register_bridges_it_and_an_amount_does_not() {
     );
 }
 
+/// 10 kWh at 0.1229 kgce/kWh are 1.229 kgce, and at 0.5306 kgCO2/kWh 5.306 kg.
+#[test]
+fn factors_turn_electricity_into_coal_and_co2_and_are_named() {
+    let folder =
+        table("设备,开始,结束,状态,用电量(kWh),合格件数\nm,2023-03-02 08:00,2023-03-02 09:00,加工,10,4\n");
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/factors");
+    let (coal, grid) = (config.join("gbt2589-2020.toml"), config.join("grid-co2.toml"));
+    let ask =
+        ["kpi", "t.csv", "--offset", "+08:00", "--factors", coal.to_str().unwrap(), "--coal", "calorific"];
+    let answer = json(
+        folder.path(),
+        &[&ask[..], &["--factors", grid.to_str().unwrap(), "--grid", "national", "--json"]].concat(),
+    );
+    let figures = answer["energy"].as_array().unwrap();
+    let lower: Vec<&str> = figures.iter().map(|f| f["value"]["lower"].as_str().unwrap()).collect();
+    assert_eq!(lower, ["1229/1000000", "1229/4000", "2653/500"]);
+    assert!(figures.iter().all(|f| f["class"] == "D" && !f["factors"].as_array().unwrap().is_empty()));
+    let text = said(&program(folder.path(), &[&ask[..], &["--lang", "en"]].concat()));
+    assert!(text.contains("GB/T 2589-2020") && text.contains("electricity alone"), "{text}");
+    refused(
+        folder.path(),
+        &["kpi", "t.csv", "--offset", "+08:00", "--factors", coal.to_str().unwrap(), "--grid", "national"],
+        &["grid_co2"],
+    );
+}
+
 /// Rows of sums can be cut only where they begin and end.
 #[test]
 fn sums_of_times_are_not_cut_where_nobody_knows_their_order() {
@@ -308,6 +334,20 @@ fn sums_of_times_are_not_cut_where_nobody_knows_their_order() {
     );
     let whole = json(folder.path(), &[&ask[..], &["--json"]].concat());
     assert_eq!(value(&whole["tables"][0], "iso.availability")["lower"], "5/8");
+}
+
+/// The pages for people name every heading that the program knows, and the program knows every heading they name.
+#[test]
+fn the_pages_of_the_input_name_the_headings_that_are_read() {
+    let read = |name: &str| std::fs::read_to_string(examples().join("..").join(name)).unwrap();
+    let (zh, en) = (read("input.zh.md"), read("input.md"));
+    for (field, chinese, english) in assessor::kpi::columns::HEADINGS {
+        assert!(zh.contains(chinese[0]) && zh.contains(english[0]), "{field:?} in input.zh.md");
+        assert!(en.contains(chinese[0]) && en.contains(english[0]), "{field:?} in input.md");
+    }
+    for leaf in kpi::Leaf::ALL {
+        assert!(zh.contains(leaf.zh()) && en.contains(leaf.en()), "{leaf:?}");
+    }
 }
 
 /// A workbook as openpyxl writes it, with a title above the headings, real dates and lengths of time.

@@ -49,7 +49,8 @@ pub(crate) fn assemble(walked: Walked, trust: &Trust) -> (Report, Option<Ledger>
     }
     report.defects = defects.finish();
     let extent = report.complete.period.filter(|_| report.figures.is_some());
-    let ledger = project.zip(extent).map(|(project, extent)| Ledger::new(project, extent));
+    let retroactive = changed.is_some();
+    let ledger = project.zip(extent).map(|(project, extent)| Ledger::new(project, extent, retroactive));
     (report, ledger)
 }
 

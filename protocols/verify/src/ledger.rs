@@ -5,6 +5,7 @@
 
 use evidence::Hash;
 use evidence::hash::sha256;
+use kpi::energy::CarrierAmount;
 use kpi::leaf::LEAVES;
 use kpi::{Calendar, Cuts, EvidenceClass, Leaf, MachineKind, MachineTotals, Period};
 
@@ -44,6 +45,7 @@ impl Counted {
 pub struct Ledger {
     project: Project,
     extent: Period,
+    retroactive: bool,
 }
 
 /// What a ledger knows of a machine besides its totals.
@@ -62,8 +64,8 @@ pub struct LedgerMachine<'a> {
 }
 
 impl Ledger {
-    pub(crate) fn new(project: Project, extent: Period) -> Self {
-        Self { project, extent }
+    pub(crate) fn new(project: Project, extent: Period, retroactive: bool) -> Self {
+        Self { project, extent, retroactive }
     }
 
     /// Every machine of the roster, in its order.
@@ -104,6 +106,21 @@ impl Ledger {
         let machines = self.project.roster.machines().iter().zip(&self.project.machines);
         let totals = machines.filter(|(own, _)| inside(&own.entry.id)).map(|(_, state)| &state.totals);
         states_ms(totals, &self.project.cuts, period)
+    }
+
+    /// Whether a plan reached back before it was signed. The figures here rest on what was planned at the time.
+    pub fn is_retroactive(&self) -> bool {
+        self.retroactive
+    }
+
+    /// Electricity of the machines that `inside` lets in and that measure it, over a period made of whole cells.
+    pub fn electricity(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> Vec<CarrierAmount> {
+        let machines = self.project.roster.machines().iter().zip(&self.project.machines);
+        let chosen = machines.filter(|(own, _)| inside(&own.entry.id));
+        let one = |(own, state): (&crate::roster::Rostered, &crate::machine::MachineState)| {
+            CarrierAmount::electricity(&own.entry.id, &state.totals, &self.project.cuts, period)
+        };
+        chosen.filter_map(one).collect()
     }
 
     /// The figures of the machines that `inside` lets in, together, over a period made of whole cells.

@@ -26,6 +26,8 @@ pub struct Answer {
     pub machines: Vec<MachineName>,
     /// The whole period first, then its parts where they were asked for, in order of time.
     pub tables: Vec<PartTable>,
+    /// 综合能耗 and CO2 of electricity over the whole period, where factors were given.
+    pub energy: Vec<kpi::energy::EnergyFigure>,
     /// Two periods by one definition, where they were asked for.
     pub comparison: Option<Periods>,
     /// Figures against targets, in the order in which they were asked for.

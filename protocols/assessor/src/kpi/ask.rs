@@ -13,6 +13,7 @@ use verify::{Asking, Verified};
 use super::answer::{Answer, ComparedReport, Note, PartTable, Periods, SCHEMA, SourceReport, TargetReport};
 use super::book::{self, STEP_S};
 use super::books::{self, Books, BundleBooks, MachineName};
+use super::factors;
 use super::problem::{Place, Problem, Problems, Words};
 use super::record::{self, Records};
 use super::sheet;
@@ -63,6 +64,12 @@ pub struct Request {
     pub before: Option<String>,
     /// The period after it, as written.
     pub after: Option<String>,
+    /// Factor files.
+    pub factors: Vec<PathBuf>,
+    /// Which value of electricity 综合能耗 is computed with.
+    pub coal: Option<kpi::energy::CoalBasis>,
+    /// Scope of the grid whose CO2 is counted.
+    pub grid: Option<String>,
     /// Targets, as written.
     pub targets: Vec<String>,
     /// Language of mistakes.
@@ -220,9 +227,13 @@ fn of_bundle(request: &Request, trust: &Path) -> Result<Answered, AskError> {
         complete: report.complete.verdict,
         demonstration: report.demonstration,
     };
+    let mut notes = Vec::new();
+    if ledger.is_retroactive() {
+        notes.push(note(&changed_later()));
+    }
     let timeline = report.figures.as_ref().map(|f| f.timeline.clone()).unwrap_or_default();
     let books: Box<dyn Books> = Box::new(BundleBooks { ledger, timeline });
-    finish(request, source, books, main, pair, Vec::new())
+    finish(request, source, books, main, pair, notes)
 }
 
 /// Every period that will be asked, so that its ends are cuts.
@@ -289,10 +300,7 @@ fn of_file(request: &Request) -> Result<Answered, AskError> {
         "connection and acquisition rates need the agent's signed record of sessions and reads, which no file proves; they are left out",
     )));
     if retroactive {
-        notes.push(note(&Words::new(
-            "计划在事后修改过；指标按当时有效的计划计算",
-            "the plan was changed after the fact; the figures rest on what was planned at the time",
-        )));
+        notes.push(note(&changed_later()));
     }
     if book.has_sums {
         notes.push(note(&Words::new(
@@ -301,6 +309,13 @@ fn of_file(request: &Request) -> Result<Answered, AskError> {
         )));
     }
     finish(request, source, Box::new(book), main, pair, notes)
+}
+
+fn changed_later() -> Words {
+    Words::new(
+        "计划在事后修改过；指标按当时有效的计划计算",
+        "the plan was changed after the fact; the figures rest on what was planned at the time",
+    )
 }
 
 fn note(words: &Words) -> Note {
@@ -367,7 +382,7 @@ fn finish(
     books: Box<dyn Books>,
     main: Period,
     pair: Option<(Period, Period)>,
-    notes: Vec<Note>,
+    mut notes: Vec<Note>,
 ) -> Result<Answered, AskError> {
     let machines = chosen(request, books.as_ref())?;
     let inside = |id: &str| machines.iter().any(|m| m.id == id);
@@ -383,6 +398,10 @@ fn finish(
     let targets = asked_targets(request)?;
     let reached = |asked: &Asked| judged(request, asked, &tables[0], comparison.as_ref());
     let targets = targets.iter().map(reached).collect::<Result<_, _>>()?;
+    let energy = energy(request, books.as_ref(), &tables[0], &inside)?;
+    if !energy.is_empty() {
+        notes.push(note(&factors::caveat()));
+    }
     let answer = Answer {
         schema: SCHEMA,
         program: format!("plumbline-verify {}", env!("CARGO_PKG_VERSION")),
@@ -390,11 +409,39 @@ fn finish(
         utc_offset_min: books.offset_min(),
         machines,
         tables,
+        energy,
         comparison,
         targets,
         notes,
     };
     Ok(Answered { answer, books })
+}
+
+/// 综合能耗 and CO2 by the factors that were given.
+fn energy(
+    request: &Request,
+    books: &dyn Books,
+    main: &PartTable,
+    inside: &dyn Fn(&str) -> bool,
+) -> Result<Vec<kpi::energy::EnergyFigure>, AskError> {
+    let mut files = Vec::new();
+    for path in &request.factors {
+        files.push(factors::file(path, &read_text(path)?).map_err(AskError::Question)?);
+    }
+    let choice = factors::Choice { files, basis: request.coal, grid_scope: request.grid.clone() };
+    let period = main.table.period;
+    let amounts = factors::Amounts {
+        carriers: books.electricity(period, inside),
+        parts: factors::good_parts(&main.table.kpis),
+    };
+    let grid =
+        kpi::period::Grid::new(STEP_S, books.offset_min()).map_err(|e| AskError::Question(e.to_string()))?;
+    let mut figures = factors::figures(&choice, &amounts, period, grid).map_err(AskError::Question)?;
+    let statements = main.table.kpis.iter().find_map(|k| k.statements.clone());
+    for figure in &mut figures {
+        figure.statements.clone_from(&statements);
+    }
+    Ok(figures)
 }
 
 /// Every figure in both periods.

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use kpi::calendar::ShiftRun;
+use kpi::energy::CarrierAmount;
 use kpi::leaf::LEAVES;
-use kpi::{Calendar, KpiId, MachineKind, Period, Scope, Subject, Times, kpis};
+use kpi::{Calendar, EvidenceClass, KpiId, MachineKind, Period, Scope, Subject, Times, kpis};
 use verify::ledger::states_ms;
 use verify::report::KpiTable;
 use verify::timeline::{Timeline, TimelineCell, TimelineRow};
@@ -34,6 +35,8 @@ pub trait Books {
     fn offset_min(&self) -> i32;
     /// The figures of the machines that `inside` lets in, together.
     fn table(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> KpiTable;
+    /// Electricity of the machines that `inside` lets in and that measure it.
+    fn electricity(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> Vec<CarrierAmount>;
     /// Milliseconds in each leaf state of the machines that `inside` lets in; what nothing covers is UNKNOWN.
     fn states_ms(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> [u64; LEAVES];
     /// The calendar of a machine.
@@ -72,6 +75,10 @@ impl Books for BundleBooks {
 
     fn table(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> KpiTable {
         self.ledger.table(period, inside)
+    }
+
+    fn electricity(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> Vec<CarrierAmount> {
+        self.ledger.electricity(period, inside)
     }
 
     fn states_ms(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> [u64; LEAVES] {
@@ -142,9 +149,17 @@ impl Books for Book {
         kpis.retain(|kpi| self.can_tell(kpi.id));
         for kpi in &mut kpis {
             // A register that somebody typed is a declaration, whatever it was read from.
-            kpi.class = kpi::EvidenceClass::D;
+            kpi.class = EvidenceClass::D;
         }
         KpiTable { name: String::new(), period, machine: None, times, kpis }
+    }
+
+    fn electricity(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> Vec<CarrierAmount> {
+        let machines = self.machines.iter().filter(|m| inside(&m.id));
+        let of =
+            |m: &super::book::BookedMachine| CarrierAmount::electricity(&m.id, &m.totals, &self.cuts, period);
+        // What a file says is a declaration.
+        machines.filter_map(of).map(|amount| CarrierAmount { class: EvidenceClass::D, ..amount }).collect()
     }
 
     fn states_ms(&self, period: Period, inside: &dyn Fn(&str) -> bool) -> [u64; LEAVES] {

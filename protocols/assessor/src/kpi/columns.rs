@@ -176,16 +176,14 @@ impl Columns {
             let most = if known.chars().count() < 4 { 0 } else { 2 };
             known.is_ascii() && strsim::damerau_levenshtein(known, name) <= most
         });
-        match near {
-            Some(known) => Err(Words::new(
+        if let Some(known) = near {
+            return Err(Words::new(
                 format!("不认识的列名；是否应为“{known}”？"),
                 format!("is no known heading; did you mean {known:?}?"),
-            )),
-            None => {
-                self.unread.push(heading.to_owned());
-                Ok(())
-            }
+            ));
         }
+        self.unread.push(heading.to_owned());
+        Ok(())
     }
 
     fn contradictions(&self) -> Vec<Words> {

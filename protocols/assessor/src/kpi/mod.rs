@@ -6,6 +6,7 @@ pub mod ask;
 pub mod book;
 pub mod books;
 pub mod columns;
+pub mod factors;
 pub mod pictures;
 pub mod problem;
 pub mod record;

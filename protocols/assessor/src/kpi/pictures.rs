@@ -231,8 +231,8 @@ impl Canvas<'_> {
             )
             .to_owned();
         let mut around = self.around(title, description, &[Fill::Before, Fill::Measured, Fill::Open]);
-        around.legend[1].1 = self.t("改造后", "after").to_owned();
-        around.legend[2].1 = self.t("尚不确定", "open").to_owned();
+        self.t("改造后", "after").clone_into(&mut around.legend[1].1);
+        self.t("尚不确定", "open").clone_into(&mut around.legend[2].1);
         around.subtitle = match self.lang {
             Lang::Zh => format!("改造前 {before} · 改造后 {after}（{}）", moment::zone(self.offset())),
             Lang::En => format!("before {before} · after {after} ({})", moment::zone(self.offset())),

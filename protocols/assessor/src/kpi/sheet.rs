@@ -127,18 +127,17 @@ fn workbook(bytes: &[u8], wanted: Option<&str>) -> Result<Sheet, Problem> {
 fn cell_text(cell: &Data) -> String {
     match cell {
         Data::Empty => String::new(),
-        Data::String(text) => text.trim().to_owned(),
+        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => text.trim().to_owned(),
         Data::Int(n) => n.to_string(),
         Data::Float(x) => number(*x),
         Data::Bool(b) => b.to_string(),
         // A length of time (`[h]:mm`) is a fraction of a day.
         Data::DateTime(at) if at.is_duration() => length(at.as_f64()),
         Data::DateTime(at) => {
-            let (y, m, d, h, min, s, ms) = at.to_ymd_hms_milli();
+            let (year, month, day, hour, minute, second, ms) = at.to_ymd_hms_milli();
             let fraction = if ms == 0 { String::new() } else { format!(".{ms:03}") };
-            format!("{y:04}-{m:02}-{d:02} {h:02}:{min:02}:{s:02}{fraction}")
+            format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{fraction}")
         }
-        Data::DateTimeIso(text) | Data::DurationIso(text) => text.trim().to_owned(),
         // An error of the workbook itself stays visible, so that it is refused where it stands.
         Data::Error(e) => format!("#{e:?}"),
     }

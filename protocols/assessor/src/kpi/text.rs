@@ -28,6 +28,7 @@ pub fn text(answer: &Answer, lang: Lang, width: u32, paint: Paint) -> String {
     let Some((main, parts)) = answer.tables.split_first() else { return out.text };
     out.shared(answer, main);
     out.glance(main);
+    out.energy(answer);
     if let Some(periods) = &answer.comparison {
         out.compared(answer, periods);
     }
@@ -51,7 +52,7 @@ fn name(lang: Lang, kpi: &Kpi) -> &'static str {
     lang.t(kpi.name_zh, kpi.name_en)
 }
 
-fn has_value(kpi: &&Kpi) -> bool {
+fn has_value(kpi: &Kpi) -> bool {
     matches!(kpi.value, Figure::Interval { .. })
 }
 
@@ -127,7 +128,8 @@ impl Out {
         let machines = self.t("台设备", if names.len() == 1 { "machine" } else { "machines" });
         self.fact(self.t("边界", "boundary"), &format!("{} {machines}{list}", names.len()));
         let kpis = &main.table.kpis;
-        let mut calendars: Vec<&str> = kpis.iter().filter(has_value).map(|k| k.calendar.as_str()).collect();
+        let mut calendars: Vec<&str> =
+            kpis.iter().filter(|k| has_value(k)).map(|k| k.calendar.as_str()).collect();
         calendars.sort_unstable();
         calendars.dedup();
         for calendar in calendars {
@@ -161,7 +163,7 @@ impl Out {
             "Figures (intervals: unknown time at its worst and best)",
         ));
         let kpis = &main.table.kpis;
-        let known: Vec<&Kpi> = kpis.iter().filter(has_value).collect();
+        let known: Vec<&Kpi> = kpis.iter().filter(|k| has_value(k)).collect();
         let lang = self.lang;
         let widest = known.iter().map(|k| columns(name(lang, k))).max().unwrap_or(0).min(self.width * 4 / 10);
         for kpi in &known {
@@ -193,6 +195,40 @@ impl Out {
         for (reason, names) in without {
             self.line(2, &names.join(self.t("、", ", ")));
             self.line(4, &format!("→ {reason}"));
+        }
+    }
+
+    /// Energy by factors, each with the factors it was computed with.
+    fn energy(&mut self, answer: &Answer) {
+        if answer.energy.is_empty() {
+            return;
+        }
+        self.heading(self.t("能源（按给定系数，仅电力）", "Energy by the factors given, electricity alone"));
+        let lang = self.lang;
+        for e in &answer.energy {
+            let row = kpi::energy::definition::ALL.iter().find(|d| d.id == e.id);
+            let unit = row.map_or(e.unit, |d| lang.t(d.unit.zh, d.unit.en));
+            let value = match &e.value {
+                Figure::Interval { lower, upper } => {
+                    format!("{} {unit}", figure::bounds(lang, lower, upper.as_ref(), 6))
+                }
+                Figure::Undefined { reason } => figure::undefined(lang, *reason).to_owned(),
+            };
+            let mark = if e.provisional { self.t(" · 暂定", " · provisional") } else { "" };
+            self.hanging(2, 4, &format!("{}  {:?}  {value}{mark}", lang.t(e.name_zh, e.name_en), e.class));
+            let formula = row.map_or(e.formula, |d| lang.t(d.formula.zh, d.formula.en));
+            self.hanging(4, 2, &format!("{} {formula}", self.t("公式", "formula")));
+            for factor in &e.factors {
+                let label = self.t("系数", "factor");
+                let words = format!(
+                    "{label} {} {} · {} · {} · {:?}",
+                    factor.value, factor.unit, factor.source, factor.clause, factor.status
+                );
+                self.hanging(4, 2, &visible(&words));
+            }
+            for note in &e.notes {
+                self.hanging(4, 2, lang.t(&note.zh, &note.en));
+            }
         }
     }
 
@@ -271,7 +307,7 @@ impl Out {
         let lang = self.lang;
         let Some(first) = parts.first() else { return };
         let known =
-            |id: kpi::KpiId| parts.iter().any(|p| p.table.kpis.iter().any(|k| k.id == id && has_value(&k)));
+            |id: kpi::KpiId| parts.iter().any(|p| p.table.kpis.iter().any(|k| k.id == id && has_value(k)));
         let ids: Vec<kpi::KpiId> = first.table.kpis.iter().map(|k| k.id).filter(|id| known(*id)).collect();
         let head = pad("", self.label_width(parts));
         let mut at = 0;
@@ -309,7 +345,7 @@ impl Out {
     fn formed(&mut self, answer: &Answer, main: &PartTable) {
         self.heading(self.t("每个指标的构成", "How each figure was formed"));
         let lang = self.lang;
-        for kpi in main.table.kpis.iter().filter(has_value) {
+        for kpi in main.table.kpis.iter().filter(|k| has_value(k)) {
             let id = kpi.id.definition().text;
             self.line(2, &format!("{}  [{id}]", name(lang, kpi)));
             let formula = format!("{} {}", self.t("公式", "formula"), figure::formula(lang, kpi));
@@ -324,7 +360,9 @@ impl Out {
             if columns(&operands.join(" · ")) + 4 <= self.width {
                 self.line(4, &operands.join(" · "));
             } else {
-                operands.iter().for_each(|operand| self.hanging(4, 2, operand));
+                for operand in &operands {
+                    self.hanging(4, 2, operand);
+                }
             }
             let facts = [
                 format!("{} {}", self.t("覆盖率", "coverage"), figure::coverage(lang, kpi)),
