@@ -65,6 +65,7 @@ pub(crate) struct PlantBox {
     pub(crate) life: u32,
     pub(crate) armed: Option<Armed>,
     pub(crate) faults: Faults,
+    pub(crate) disk_full: bool,
     /// Cut off from the gateway until then.
     pub(crate) cut_until: i64,
     /// When it is switched off today.
@@ -90,6 +91,7 @@ impl PlantBox {
             life: 0,
             armed: None,
             faults: Faults::default(),
+            disk_full: false,
             cut_until: 0,
             off_at: 0,
             begins: None,
@@ -197,7 +199,8 @@ impl PlantBox {
         self.work(|agent| agent.poll().unwrap_or_else(|e| panic!("box {number}: {e}"))).flatten()
     }
 
-    pub(crate) fn fill_disk(&self, full: bool) {
+    pub(crate) fn fill_disk(&mut self, full: bool) {
+        self.disk_full = full;
         self.faults.last(full.then_some(Fault::Full));
     }
 }

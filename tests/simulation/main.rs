@@ -113,6 +113,7 @@ found! {
     a_stream_that_a_full_disk_keeps_from_going_on_is_not_sent 1067;
     what_is_lost_is_said_once_though_the_box_dies_before_it_is_signed 4680;
     a_log_that_was_put_back_and_filled_in_another_order_is_noticed 1045 1496 1570 3293 3333 3378;
+    where_no_box_was_told_otherwise_none_can_notice 176;
     a_checkpoint_is_shown_to_a_gateway_whose_disk_takes_nothing 1464 2059 5197;
 }
 

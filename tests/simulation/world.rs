@@ -75,6 +75,8 @@ pub(crate) struct World {
     pub(crate) sent: BTreeSet<Hash>,
     pub(crate) acknowledged: BTreeSet<Acknowledged>,
     pub(crate) seen: BTreeSet<Seen>,
+    /// Where boxes were told that their statements are, and could write it down.
+    pub(crate) told: BTreeMap<Hash, BTreeSet<u64>>,
     /// What told that the gateway's history had forked.
     pub(crate) detected: Vec<String>,
     /// Number and leaf of the registrar's last statement.
@@ -120,6 +122,7 @@ impl World {
             sent: BTreeSet::from([registrar.1]),
             acknowledged: BTreeSet::new(),
             seen: BTreeSet::new(),
+            told: BTreeMap::new(),
             detected: vec![],
             registrar,
             digest: Sha256::new(),
@@ -185,6 +188,12 @@ impl World {
         self.now = self.now.max(end);
     }
 
+    fn remember_told(&mut self, stored: Vec<uplink::StoredEntry>) {
+        for entry in stored {
+            self.told.entry(entry.leaf).or_default().insert(entry.index);
+        }
+    }
+
     fn happen(&mut self, event: Event) {
         match event {
             Event::Morning => self.morning(),
@@ -195,8 +204,12 @@ impl World {
             Event::Request { from, life, request, reply } => self.request(from, life, request, reply),
             Event::Reply { from, life, request, carried } => {
                 if self.boxes[from].life == life {
+                    let stored = acknowledged(&request, &carried);
                     request.slot.lock().unwrap().get_or_insert(carried);
                     self.go_on(from);
+                    if self.boxes[from].life == life && !self.boxes[from].disk_full {
+                        self.remember_told(stored);
+                    }
                 }
             }
             Event::Seal => self.seal(),
@@ -212,6 +225,16 @@ impl World {
                 self.boxes[i].clock.bend(offset, drift);
             }
         }
+    }
+}
+
+/// What an answer acknowledges.
+fn acknowledged(request: &Request, carried: &Carried) -> Vec<uplink::StoredEntry> {
+    match carried {
+        Ok((status, retry, body)) if request.body.is_some() => {
+            uplink::Outcome::of(*status, *retry, body).stored().to_vec()
+        }
+        _ => vec![],
     }
 }
 
