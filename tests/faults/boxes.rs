@@ -242,11 +242,13 @@ impl Site {
         self.set_clock(0);
         let corrected = now_s();
         run_for(FAULT_S + if by_s <= WAITED_S { by_s } else { 0 });
-        self.stands_at = match by_s {
-            ..=WAITED_S => None,
+        self.stands_at = if by_s <= WAITED_S {
+            None
+        } else if by_s <= DAY_S {
             // Window time stands still until the clock has come to where it was: longer than a test may take.
-            ..=DAY_S => Some(corrected + by_s - 2),
-            _ => Some(now_s() + by_s),
+            Some(corrected + by_s - 2)
+        } else {
+            Some(now_s() + by_s)
         };
     }
 }

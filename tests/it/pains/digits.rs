@@ -7,8 +7,8 @@ use evidence::column::{ENERGY, ENERGY_Q};
 use plumbline_tests::harness::chain::{Chain, PROJECT, wait_until};
 use plumbline_tests::harness::logged;
 
-/// A register that no double has: one more than 2 to the 53. In Wh it is nine million GWh, which is what a wrong factor
-/// makes of an honest meter.
+/// A register that no double has: one more than 2 to the 53. In Wh it is nine thousand terawatt hours, which is what a
+/// wrong factor makes of an honest meter.
 const REGISTER: i64 = (1 << 53) + 1;
 
 #[test]
