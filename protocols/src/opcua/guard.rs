@@ -41,8 +41,6 @@ const FRAME_HEADER: usize = 8;
 const CHUNK_HEADER: usize = 12;
 /// `token:4`, the security header of all but the opening of a channel.
 const TOKEN: usize = 4;
-/// `sequence:4 request:4`
-const SEQUENCE: usize = 8;
 
 /// Why a connection was ended here; the first reason stays.
 #[derive(Clone, Debug, Default)]
@@ -139,7 +137,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Guarded<R> {
                     continue;
                 }
                 Ok(missing) => missing,
-                Err(why) => return Poll::Ready(Err(self.refuse(why.to_owned()))),
+                Err(why) => return Poll::Ready(Err(self.refuse(why))),
             };
             let mut some = [0; 8192];
             let room = missing.min(some.len());
@@ -183,13 +181,13 @@ impl<R> Guarded<R> {
         if let Ok(chunk) = opened
             && let Err(why) = self.messages.take(&chunk.data)
         {
-            return Err(self.refuse(why));
+            return Err(self.refuse(&why));
         }
         self.passed = frame;
         Ok(())
     }
 
-    fn refuse(&self, why: String) -> io::Error {
+    fn refuse(&self, why: &str) -> io::Error {
         let detail = format!("a message of the server is not decoded: {why}");
         self.end(LinkError::Protocol { address: self.guard.address.url.clone(), detail })
     }
@@ -275,7 +273,7 @@ impl Messages {
     }
 }
 
-/// Whether it is the last part, its number, that of its request, and the part itself.
+/// Whether it is the last part, then `sequence:4 request:4`, and the part itself.
 fn taken_apart(chunk: &[u8]) -> Option<(u8, u32, u32, &[u8])> {
     let last = *chunk.get(3)?;
     let rest = chunk.get(CHUNK_HEADER..)?;
@@ -286,9 +284,9 @@ fn taken_apart(chunk: &[u8]) -> Option<(u8, u32, u32, &[u8])> {
     } else {
         rest.get(TOKEN..)?
     };
-    let (header, body) = rest.split_first_chunk::<SEQUENCE>()?;
-    let [a, b, c, d, e, f, g, h] = *header;
-    Some((last, u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]), body))
+    let (sequence, rest) = rest.split_first_chunk()?;
+    let (request, body) = rest.split_first_chunk()?;
+    Some((last, u32::from_le_bytes(*sequence), u32::from_le_bytes(*request), body))
 }
 
 #[cfg(test)]
@@ -348,6 +346,6 @@ mod tests {
         assert_eq!(missing(b"MSG"), Ok(5));
         assert_eq!(missing(&header(30)), Ok(22));
         assert_eq!(missing(&[header(10), vec![0; 2]].concat()), Ok(0));
-        assert!(missing(&header(8)).is_err() && missing(&header(MAX_FRAME as u32 + 1)).is_err());
+        assert!(missing(&header(8)).is_err() && missing(&header((1 << 20) + 1)).is_err());
     }
 }

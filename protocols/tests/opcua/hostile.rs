@@ -47,14 +47,14 @@ fn values(count: usize, values: &[u8]) -> Vec<u8> {
 
 /// A data value that is an array of empty data values, of one byte each.
 fn many(count: usize) -> Vec<u8> {
-    [&[0x01, 0x80 | 23][..], &length(count), &vec![0; count]].concat()
+    [&[0x01, 0x80 + 23][..], &length(count), &vec![0; count]].concat()
 }
 
 /// Each with the words that the operator reads. What is let through is no answer to the question, which the stack says.
 fn harms() -> Vec<(&'static str, Harm, &'static str)> {
-    let nested_header = [&ENDPOINTS_RESPONSE[..], &GOOD, &[0x40; 60_000]].concat();
+    let nested_header = [&ENDPOINTS_RESPONSE[..], &GOOD, &vec![0x40; 60_000]].concat();
     let structure = [&[0x01, 22, 0, 1, 1][..], &i32::MAX.to_le_bytes()].concat();
-    let deep_arrays = [&[0x01][..], &[0x80 | 24, 0xE8, 0x03, 0, 0].repeat(12_000)].concat();
+    let deep_arrays = [&[0x01][..], &[0x80 + 24, 0xE8, 0x03, 0, 0].repeat(12_000)].concat();
     vec![
         ("diagnostics in diagnostics", Harm::Message(nested_header.clone()), "nested more than"),
         ("the same as a farewell", Harm::Close(nested_header), "nested more than"),
@@ -152,13 +152,13 @@ fn do_harm(stream: &mut TcpStream, harm: &Harm, request: &[u8]) -> std::io::Resu
         }
         Harm::Frame(size) => {
             stream.write_all(&[&b"MSGF"[..], &size.to_le_bytes()].concat())?;
-            for _ in 0..4_000 {
-                stream.write_all(&[0; 64 << 10])?;
+            for _ in 0..32_000 {
+                stream.write_all(&[0; 8 << 10])?;
             }
         }
         Harm::Parts => {
             for _ in 0..4_000 {
-                stream.write_all(&part(false, &[0; 60_000]))?;
+                stream.write_all(&part(false, &vec![0; 60_000]))?;
             }
         }
     }

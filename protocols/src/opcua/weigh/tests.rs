@@ -4,8 +4,8 @@ use opcua::types::{
     CreateMonitoredItemsResponse, CreateSessionResponse, CreateSubscriptionResponse, DataChangeNotification,
     DateTime, EUInformation, EndpointDescription, ExtensionObject, GetEndpointsResponse,
     MonitoredItemCreateResult, NotificationMessage, OpenSecureChannelResponse, PublishResponse, ReadResponse,
-    ReferenceDescription, ResponseHeader, StatusCode, UAString, UserTokenPolicy, VariantScalarTypeId,
-    WriteResponse,
+    ReferenceDescription, ResponseHeader, SignedSoftwareCertificate, StatusCode, UAString, UserTokenPolicy,
+    VariantScalarTypeId, WriteResponse,
 };
 
 use super::*;
@@ -125,7 +125,7 @@ fn a_data_value_of_every_kind_weighs_as_long_as_it_is() {
     }
 }
 
-fn endpoints() -> Option<Vec<EndpointDescription>> {
+fn endpoints() -> Vec<EndpointDescription> {
     let endpoint = EndpointDescription {
         server: ApplicationDescription {
             application_name: LocalizedText::new("en", "PLC"),
@@ -135,18 +135,18 @@ fn endpoints() -> Option<Vec<EndpointDescription>> {
         user_identity_tokens: Some(vec![UserTokenPolicy::default(); 2]),
         ..Default::default()
     };
-    Some(vec![endpoint; 3])
+    vec![endpoint; 3]
 }
 
 #[test]
 fn every_answer_to_what_is_asked_passes() {
     passes(opcua::types::ServiceFault { response_header: header() });
-    passes(GetEndpointsResponse { response_header: header(), endpoints: endpoints() });
+    passes(GetEndpointsResponse { response_header: header(), endpoints: Some(endpoints()) });
     passes(OpenSecureChannelResponse { response_header: header(), ..Default::default() });
     passes(CreateSessionResponse {
         response_header: header(),
-        server_endpoints: endpoints(),
-        server_software_certificates: Some(vec![Default::default(); 2]),
+        server_endpoints: Some(endpoints()),
+        server_software_certificates: Some(vec![SignedSoftwareCertificate::default(); 2]),
         ..Default::default()
     });
     passes(opcua::types::ActivateSessionResponse {
@@ -230,31 +230,31 @@ fn refused(value: &[u8], why: Unfit) {
 fn nesting_without_end_is_refused_before_it_is_followed() {
     // A data value with a variant that is a data value with …
     refused(&[0x01, 23].repeat(100_000), Unfit::Deep);
-    refused(&[&[0x01][..], &[24; 100_000]].concat(), Unfit::Deep);
+    refused(&[&[0x01][..], &vec![24; 100_000]].concat(), Unfit::Deep);
     // Arrays of arrays of arrays, each of one element.
-    let arrays = [0x80 | 24, 1, 0, 0, 0].repeat(100_000);
+    let arrays = [0x80 + 24, 1, 0, 0, 0].repeat(100_000);
     refused(&[&[0x01][..], &arrays].concat(), Unfit::Deep);
     // Diagnostics within diagnostics.
-    refused(&[&[0x01, 25][..], &[0x40; 100_000]].concat(), Unfit::Deep);
+    refused(&[&[0x01, 25][..], &vec![0x40; 100_000]].concat(), Unfit::Deep);
 }
 
 #[test]
 fn lengths_that_reach_behind_the_message_are_refused() {
     let length = |n: i32| n.to_le_bytes();
     // 65 000 numbers, and 2 GiB of a structure, of which nothing follows.
-    refused(&[&[0x01, 0x80 | 11][..], &length(65_000), &[0; 8]].concat(), Unfit::Short);
+    refused(&[&[0x01, 0x80 + 11][..], &length(65_000), &[0; 8]].concat(), Unfit::Short);
     refused(&[&[0x01, 22, 0, 1, 1][..], &length(i32::MAX), &[0; 8]].concat(), Unfit::Short);
     refused(&[&[0x01, 12][..], &length(i32::MAX)].concat(), Unfit::Short);
     refused(&[&[0x01, 12][..], &length(-2)].concat(), Unfit::Encoding);
     // Elements of a type that is none take no bytes, so their number says nothing.
-    refused(&[&[0x01, 0x80 | 40][..], &length(65_000), &[0; 65_000]].concat(), Unfit::Encoding);
+    refused(&[&[0x01, 0x80 + 40][..], &length(65_000), &vec![0; 65_000]].concat(), Unfit::Encoding);
 }
 
 #[test]
 fn what_grows_a_hundredfold_in_memory_is_refused_by_its_weight() {
     // Data values of one byte each: an array of as many as one array may have, and two more.
-    let array = [&[0x80 | 23][..], &65_000_i32.to_le_bytes(), &[0; 65_000]].concat();
-    let three = [&[0x80 | 24][..], &3_i32.to_le_bytes(), &array, &array, &array].concat();
+    let array = [&[0x80 + 23][..], &65_000_i32.to_le_bytes(), &vec![0; 65_000]].concat();
+    let three = [&[0x80 + 24][..], &3_i32.to_le_bytes(), &array, &array, &array].concat();
     assert!(data_value(&[&[0x01][..], &array].concat()).is_ok());
     refused(&[&[0x01][..], &three].concat(), Unfit::Heavy);
 }
