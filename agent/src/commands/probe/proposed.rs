@@ -27,16 +27,16 @@ pub(super) fn shown(seen: &Seen, proposal: &Proposal, readings: &[PowerReading])
     }
     line(&mut out, "请与当班记录核对 · compare with what the shift wrote down");
     line(&mut out, "");
+    line(&mut out, "到第一个值开始，过了 release 才结束，其间保持原状；变化须持续 dwell 才算。");
+    line(&mut out, "A state begins at the first value and ends beyond release; between the two it");
+    line(&mut out, "stays as it was. A change counts once it has lasted for dwell.");
+    line(&mut out, "");
     line(&mut out, "粘贴到该设备的 [[machine]] 下 · paste under its [[machine]]:");
     line(&mut out, "");
     line(&mut out, "[machine.state]");
     for (leaf, threshold) in &thresholds {
         line(&mut out, &paste(*leaf, threshold));
     }
-    line(&mut out, "");
-    line(&mut out, "到第一个值开始，过了 release 才结束，其间保持原状；变化须持续 dwell 才算。");
-    line(&mut out, "A state begins at the first value and ends beyond release; between the two it");
-    line(&mut out, "stays as it was. A change counts once it has lasted for dwell.");
     out
 }
 
