@@ -279,6 +279,10 @@ fn a_gap_stays_unknown_a_register_bridges_it_and_an_amount_does_not() {
         answer["tables"][0].clone()
     };
     let register = gap("期初电表读数(kWh),电表读数(kWh)", "10,20", ",30", ",45");
+    assert!(
+        register["kpis"].as_array().unwrap().iter().all(|k| k["class"] == "D"),
+        "registers that somebody typed"
+    );
     assert_eq!(value(&register, "energy.electricity")["lower"], "35");
     assert_eq!(value(&register, "energy.electricity")["upper"], "35");
     assert_eq!(value(&register, "iso.availability")["lower"], "3/4");
