@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::CarrierAmount;
 use super::bill::{Bill, BillError, billed};
+use super::carrier::Carrier;
 use super::comprehensive::{Boundary, BoundaryError, Inflow, Origin};
 use super::declared::{Declared, DeclaredError};
 use super::factor::{CoalChoice, FactorError, FactorFile, GridRule, coal_set, grid_set};
@@ -89,6 +90,20 @@ pub enum BooksError {
     /// Output or value.
     #[error(transparent)]
     Declared(#[from] DeclaredError),
+    /// Several amounts of one carrier are added and nobody said how their meters hang together.
+    #[error(
+        "{one:?} and {other:?} both add {} ({}) and there is no meter list; list the meters with what each hangs under, \
+         so that it can be seen that none is counted twice",
+        carrier.text(), carrier.zh()
+    )]
+    NoMeterList {
+        /// One meter.
+        one: String,
+        /// Another.
+        other: String,
+        /// Their carrier.
+        carrier: Carrier,
+    },
     /// The boundary names what has no amount.
     #[error("{0:?} is in the boundary and has no amount; supply its register, readings or bills")]
     NoAmount(String),
@@ -115,6 +130,9 @@ impl EnergyBooks {
         let tree = if self.meters.is_empty() { None } else { Some(MeterTree::new(&self.meters)?) };
         let balances = tree.as_ref().map_or_else(|| Ok(Vec::new()), |tree| tree.balances(&amounts))?;
         let inflows = self.inflows(&amounts, tree.as_ref())?;
+        if tree.is_none() {
+            check_one_a_carrier(&inflows)?;
+        }
         let boundary = Boundary { inflows: &inflows, tree: tree.as_ref(), period, grid };
         let mut figures = Vec::new();
         if let Some(choice) = &self.standard_coal {
@@ -179,4 +197,16 @@ impl EnergyBooks {
         }
         Ok(inflows)
     }
+}
+
+/// Without a meter list nothing shows whether one meter hangs under another of the same carrier.
+fn check_one_a_carrier(inflows: &[Inflow]) -> Result<(), BooksError> {
+    let mut seen: BTreeMap<Carrier, &str> = BTreeMap::new();
+    for Inflow { amount, .. } in inflows.iter().filter(|inflow| inflow.origin == Origin::Supplied) {
+        if let Some(one) = seen.insert(amount.carrier, &amount.meter) {
+            let (one, other) = (one.to_owned(), amount.meter.clone());
+            return Err(BooksError::NoMeterList { one, other, carrier: amount.carrier });
+        }
+    }
+    Ok(())
 }

@@ -98,6 +98,24 @@ fn nothing_is_left_out_by_forgetting_it() {
 }
 
 #[test]
+fn two_amounts_of_one_carrier_need_a_meter_list() {
+    let mut books = example();
+    books.meters.clear();
+    books.readings.truncate(1);
+    books.boundary.remove("压缩空气");
+    assert!(answer(&books).is_ok());
+    let mut second = books.readings[0].clone();
+    second.meter = "二号总表".to_owned();
+    books.readings.push(second);
+    books.boundary.insert("二号总表".to_owned(), Origin::Supplied);
+    let text = answer(&books).unwrap_err().to_string();
+    assert!(
+        text.starts_with("\"总表\" and \"二号总表\" both add electricity (电力) and there is no meter list"),
+        "{text}"
+    );
+}
+
+#[test]
 fn books_with_an_unknown_key_are_refused() {
     let text = include_str!("../../../../config/examples/energy.toml");
     for (from, to) in [

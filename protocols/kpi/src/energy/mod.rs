@@ -12,11 +12,14 @@
 pub mod bill;
 pub mod books;
 pub mod carrier;
+pub mod coal;
 pub mod comprehensive;
+pub mod cost;
 pub mod declared;
 pub mod definition;
 pub mod factor;
 pub mod figure;
+pub mod grid_co2;
 pub mod leaf_energy;
 pub mod load;
 pub mod range;
