@@ -20,18 +20,18 @@ pub(crate) struct Versions {
     grid: Grid,
     /// Index and id of each machine.
     machines: Vec<(u32, String)>,
-    versions: Vec<Version>,
+    signed: Vec<Version>,
 }
 
 impl Versions {
     /// That of a genesis.
     pub(crate) fn new(genesis: &Genesis, grid: Grid) -> Self {
         let machines = genesis.machines.iter().map(|m| (m.index, m.id.clone())).collect();
-        let mut all = Self { grid, machines, versions: Vec::new() };
+        let mut all = Self { grid, machines, signed: Vec::new() };
         // Round the clock with an order is what holds without any plan, and is printed as that.
         if genesis.calendar != Signed::default() {
             let plan = all.plan(&genesis.calendar, genesis.calendar.name.clone());
-            all.versions.push(Version { effective_from: None, signed_at: Moment(i64::MIN), plan });
+            all.signed.push(Version { effective_from: None, signed_at: Moment(i64::MIN), plan });
         }
         all
     }
@@ -39,7 +39,7 @@ impl Versions {
     /// The calendars by all versions so far.
     pub(crate) fn calendars(&self) -> Result<PlannedCalendars, PlanError> {
         let machines: Vec<&str> = self.machines.iter().map(|(_, id)| id.as_str()).collect();
-        Planning { grid: self.grid, machines: &machines, versions: &self.versions, holidays: &[] }.build()
+        Planning { grid: self.grid, machines: &machines, versions: &self.signed, holidays: &[] }.build()
     }
 
     /// The calendars with one more version, of this entry of the log; `known_s` is the first moment at which its
@@ -52,12 +52,12 @@ impl Versions {
         entry: u64,
     ) -> Result<PlannedCalendars, PlanError> {
         let plan = self.plan(calendar, format!("{} #{entry}", calendar.name));
-        let before = self.versions.last().map_or(i64::MIN, |v| v.signed_at.0);
+        let before = self.signed.last().map_or(i64::MIN, |v| v.signed_at.0);
         let signed_at = Moment(known_s.max(before));
-        self.versions.push(Version { effective_from: Some(Moment(effective_from)), signed_at, plan });
+        self.signed.push(Version { effective_from: Some(Moment(effective_from)), signed_at, plan });
         let calendars = self.calendars();
         if calendars.is_err() {
-            self.versions.pop();
+            self.signed.pop();
         }
         calendars
     }
@@ -113,7 +113,7 @@ fn day(day: &evidence::payload::CalendarDay) -> PlanDay {
 
 fn shift(shift: &SignedShift) -> Shift {
     let weekdays = Weekday::ALL.into_iter().enumerate();
-    let weekdays = weekdays.filter(|(bit, _)| shift.weekdays >> bit & 1 == 1).map(|(_, day)| day).collect();
+    let weekdays = weekdays.filter(|(bit, _)| (shift.weekdays >> bit) & 1 == 1).map(|(_, day)| day).collect();
     // Decoding has refused a shift that begins behind its day or is longer than one.
     let at = |minutes: u16| LocalTime::from_minutes(minutes).unwrap_or(LocalTime::MIDNIGHT);
     let to = if shift.to_min > DAY_MIN { shift.to_min - DAY_MIN } else { shift.to_min };

@@ -15,6 +15,9 @@ use super::plan::{LocalTime, Moment, Order, Pattern, Plan, Shift, Statutory, Ver
 use super::{Calendar, Calendars, Planned};
 use crate::period::{Grid, Period};
 
+/// The time with an order, and all orders.
+type OrderTimes = (Option<Vec<Period>>, Option<Vec<Period>>);
+
 /// Minutes in a day.
 const DAY_MIN: u16 = LocalTime::DAY_MIN;
 
@@ -431,7 +434,7 @@ impl Draft<'_> {
     }
 
     /// The time with an order, and all orders; none where there always is one, and where none are stated.
-    fn orders(&self, machine: &str) -> Result<(Option<Vec<Period>>, Option<Vec<Period>>), PlanError> {
+    fn orders(&self, machine: &str) -> Result<OrderTimes, PlanError> {
         let mut own: Vec<(&Order, Period)> = Vec::new();
         for order in self.plan.orders.iter().filter(|o| o.machine == machine) {
             let over = self.interval(order.from, order.to, || format!("order {:?}", order.id))?;

@@ -46,6 +46,7 @@ impl Weekday {
     }
 
     /// The day after.
+    #[must_use]
     pub const fn next(self) -> Self {
         Self::ALL[(self as usize + 1) % 7]
     }
