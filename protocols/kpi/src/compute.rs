@@ -442,3 +442,6 @@ fn amount_term(symbol: &'static str, unit: &'static str, amount: &AmountBounds) 
 fn ratio(n: impl Into<BigInt>, d: impl Into<BigInt>) -> Rational {
     Rational::ratio(n, d).unwrap_or_else(Rational::zero)
 }
+
+#[cfg(test)]
+mod tests;

@@ -341,6 +341,34 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// Columns that nobody honest signs: registers that fall, qualities and identities as they come.
+        #[test]
+        fn columns_of_any_values_do_too(
+            rows in prop::collection::vec((0i64..4, prop::sample::select(vec![1i64, 1, 1, 2, 3, 5, 0]), 0i64..3, 0i64..2), 1..40),
+        ) {
+            let cuts = cuts(900, period(rows.len()));
+            let of = |value: fn(&(i64, i64, i64, i64)) -> i64| rows.iter().map(value).collect::<Vec<i64>>();
+            let columns = [
+                (col::PARTS, of(|r| r.0)),
+                (col::PARTS_Q, of(|r| r.1)),
+                (col::IDENTITY, of(|r| r.2)),
+                (col::FAULT_COUNT, of(|r| r.3)),
+            ];
+            let mut all = Columns::new(rows.len());
+            for (id, values) in &columns {
+                all = all.with(*id, values).unwrap();
+            }
+            let mut by_columns = MachineTotals::new([false, true, false]);
+            by_columns.columns(&cuts, &Calendar::Always, START, &all, true).unwrap();
+            let mut by_rows = MachineTotals::new([false, true, false]);
+            for (at, t) in (0..rows.len()).zip((START..).step_by(900)) {
+                by_rows.row(&cuts, &Calendar::Always, t, &all, at, at == 0).unwrap();
+            }
+            prop_assert_eq!(by_columns, by_rows);
+        }
+    }
+
     #[test]
     fn what_is_no_column_of_these_windows_is_refused_by_name() {
         let error = |columns: Result<Columns<'_>, ColumnError>| columns.err().unwrap();
