@@ -223,8 +223,8 @@ pub(super) const ROWS: &[Definition] = &[
         basis: Basis::MeasuredWithDeclared,
         source: iso_22400("产出率", "Throughput rate"),
         interval: t(
-            "件数断档时为区间。订单区间由计划声明申报。",
-            "An interval where parts have gaps. Order runs are declared in the plan.",
+            "件数断档时为区间；负荷时间内的件数都计入，寄存器分不清订单。订单区间由计划声明申报。",
+            "An interval where parts have gaps; all parts of busy time count, since a register does not tell orders apart. Order runs are declared in the plan.",
         ),
         moves: t("节拍、排队、停机。", "Cycle time, queues and stops."),
         gaming: ORDER_GAMING,
