@@ -8,6 +8,7 @@ use crate::derived::{Derived, HoleRow, WindowRow};
 use crate::error::StorageError;
 use crate::export::named_checkpoints;
 use evidence::payload::{Genesis, Machine};
+use kpi::cycle::Cycles;
 use kpi::totals::{Hole, Standing};
 use kpi::{Calendar, Calendars, Cuts, Kpi, MachineTotals, Period, Scope, Subject};
 use serde::Serialize;
@@ -78,16 +79,18 @@ pub(crate) fn compute(
     let walk = Walk { derived, cuts, calendars, judge: Judge::of(derived, log, genesis)? };
     let totals = genesis.machines.iter().map(|m| walk.totals(m)).collect::<Result<Vec<_>, StorageError>>()?;
     let mappings = derived.mappings()?;
-    let machines = genesis.machines.iter().zip(&totals);
+    let cycles: Vec<Cycles> =
+        genesis.machines.iter().map(|m| Cycles::always(m.planned_cycle_ms, m.theoretical_cycle_ms)).collect();
+    let machines = genesis.machines.iter().zip(&totals).zip(&cycles);
     let subjects: Vec<Subject<'_>> = machines
-        .map(|(machine, totals)| Subject {
+        .map(|((machine, totals), cycles)| Subject {
             id: &machine.id,
             totals,
             digital: machine.flags.digital,
             feeds: feeds(machine),
             mapping: mappings.get(&machine.index).map_or("", String::as_str),
             calendar: walk.calendar(machine),
-            cycles: None,
+            cycles: Some(cycles),
         })
         .collect();
     let scope = Scope { period, cuts: &walk.cuts, statements: None, good_condition: None };

@@ -101,6 +101,14 @@ impl Cycles {
         Ok(cycles)
     }
 
+    /// Cycles that hold for ever, as a roster declares them, ms a part. A cycle of no time is none.
+    pub fn always(planned_ms: Option<u64>, theoretical_ms: Option<u64>) -> Self {
+        let one = |ms: Option<u64>| {
+            ms.filter(|ms| *ms > 0).map(|ms| (i64::MIN, Rational::integer(ms))).into_iter().collect()
+        };
+        Self { planned: one(planned_ms), theoretical: one(theoretical_ms) }
+    }
+
     /// Moments at which a cycle changes, UTC s; totals need cuts there.
     pub fn changes(&self) -> impl Iterator<Item = i64> + '_ {
         self.planned.iter().chain(&self.theoretical).map(|(from, _)| *from)

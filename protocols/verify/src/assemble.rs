@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use evidence::statement::Role;
+use kpi::cycle::Cycles;
 use kpi::{Cuts, MachineKind, Period, Scope, Subject, Times, kpis};
 
 use crate::bundle::Walked;
@@ -271,20 +272,27 @@ pub(crate) fn table(
 ) -> KpiTable {
     let mappings: Vec<String> =
         project.roster.machines().iter().map(|own| mapping(project, own, period)).collect();
+    let cycles: Vec<Cycles> = project
+        .roster
+        .machines()
+        .iter()
+        .map(|own| Cycles::always(own.entry.planned_cycle_ms, own.entry.theoretical_cycle_ms))
+        .collect();
     let subjects: Vec<Subject<'_>> = project
         .roster
         .machines()
         .iter()
         .zip(&project.machines)
         .zip(&mappings)
-        .map(|((own, state), mapping)| Subject {
+        .zip(&cycles)
+        .map(|(((own, state), mapping), cycles)| Subject {
             id: &own.entry.id,
             totals: &state.totals,
             digital: own.entry.flags.digital,
             feeds: feeds(&own.entry),
             mapping,
             calendar: &state.calendar,
-            cycles: None,
+            cycles: Some(cycles),
         })
         .filter(|subject| inside(subject.id))
         .collect();
