@@ -183,7 +183,13 @@ impl ModbusLink {
     pub fn new(settings: Settings, points: &[Point]) -> Self {
         let requests = plan::plan(points, settings.limits);
         let points = points.iter().map(|point| point.id).collect();
-        Self { settings: Arc::new(settings), requests, points, owed: Arc::default(), occupancy: Arc::default() }
+        Self {
+            settings: Arc::new(settings),
+            requests,
+            points,
+            owed: Arc::default(),
+            occupancy: Arc::default(),
+        }
     }
 
     /// The requests of one poll.

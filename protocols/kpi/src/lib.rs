@@ -27,8 +27,8 @@ pub mod period;
 #[cfg(test)]
 mod properties;
 pub mod rational;
-pub mod roster;
 pub mod rollup;
+pub mod roster;
 pub mod round;
 pub mod threshold;
 mod threshold_histogram;

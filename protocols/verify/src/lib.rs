@@ -9,6 +9,8 @@ mod assemble;
 mod attest;
 mod bundle;
 pub mod calendar;
+#[cfg(test)]
+mod calendar_tests;
 mod checked;
 pub mod code;
 mod defects;
@@ -27,8 +29,6 @@ pub mod rows;
 mod stream;
 #[cfg(any(test, feature = "test-bundles"))]
 pub mod testing;
-#[cfg(test)]
-mod calendar_tests;
 #[cfg(test)]
 mod tests;
 pub mod timeline;

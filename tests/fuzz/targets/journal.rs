@@ -86,8 +86,7 @@ pub(super) fn memory(data: &[u8]) {
 
 /// A press with a power meter.
 fn press() -> Plan {
-    let threshold =
-        |side, watts: i64| Condition::Power(Threshold::sharp(side, Decimal::from(watts), 5000));
+    let threshold = |side, watts: i64| Condition::Power(Threshold::sharp(side, Decimal::from(watts), 5000));
     let rules = vec![
         Rule { leaf: Leaf::Off, condition: threshold(Side::Below, 50) },
         Rule { leaf: Leaf::Idle, condition: threshold(Side::Below, 1500) },

@@ -70,7 +70,9 @@ enum Begin {
 impl Edition {
     pub(super) fn label(&self) -> String {
         match &self.statutory {
-            Some(days) if !self.shifts.is_empty() && !days.notices().is_empty() => format!("{} [{}]", self.name, days.notices().join("、")),
+            Some(days) if !self.shifts.is_empty() && !days.notices().is_empty() => {
+                format!("{} [{}]", self.name, days.notices().join("、"))
+            }
             _ => self.name.clone(),
         }
     }
@@ -132,7 +134,9 @@ impl Edition {
         let own = self.days.get(&day).copied();
         let kind = match (&self.statutory, own) {
             (Some(statutory), None) if statutory.knows(day) => statutory.kind(day),
-            (Some(_), None) if !self.complete_years.iter().any(|&year| day.year() == Some(year)) => return None,
+            (Some(_), None) if !self.complete_years.iter().any(|&year| day.year() == Some(year)) => {
+                return None;
+            }
             (_, own) => own,
         };
         Some(match kind {
