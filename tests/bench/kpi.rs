@@ -95,7 +95,7 @@ impl Day {
         let (mut energy, mut parts, mut good) = (1_000_000_000, 10_000, 9_900);
         for at in 0..WINDOWS {
             let turn = i64::try_from((at * 7 + machine * 13) % 60).unwrap_or(0);
-            let faulty = (at + machine) % 360 == 0;
+            let faulty = (at + machine).is_multiple_of(360);
             let missed = at == 700 + machine;
             let idle = turn * 1000;
             energy += 250_000 - turn * 1000;
@@ -130,8 +130,8 @@ impl Day {
     }
 
     fn columns(&self) -> Columns<'_> {
-        let columns = IDS.iter().zip(&self.0);
-        let all = columns.fold(Ok(Columns::new(WINDOWS)), |all, (id, values)| all?.with(*id, values));
+        let mut columns = IDS.iter().zip(&self.0);
+        let all = columns.try_fold(Columns::new(WINDOWS), |all, (id, values)| all.with(*id, values));
         all.unwrap_or_else(|e| panic!("{e}"))
     }
 
@@ -225,7 +225,7 @@ fn cycles(cuts: &Cuts) -> Cycles {
 fn processor_s<T>(work: impl FnOnce() -> T) -> f64 {
     let before = process::cpu(std::process::id());
     black_box(work());
-    (process::cpu(std::process::id()) - before).as_secs_f64()
+    process::cpu(std::process::id()).saturating_sub(before).as_secs_f64()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of windows are far below 2^52")]
