@@ -287,8 +287,8 @@ fn describe(alarm: &Alarm) -> (&'static str, String) {
         Alarm::ForeignCheckpoint { kid, size } => (
             "foreign-checkpoint",
             format!(
-                "{} names a checkpoint of size {size} that this gateway did not publish; compare the agent's \
-                 stored checkpoint with the log's",
+                "{} names a checkpoint of size {size} that this log does not contain. Nothing is signed any more: \
+                 restore the copy of the log that contains it, see `Backups` in the operator's guide",
                 who(kid)
             ),
         ),

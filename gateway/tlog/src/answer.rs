@@ -73,7 +73,8 @@ pub enum Alarm {
         /// Size of the checkpoint.
         size: u64,
     },
-    /// An agent names a checkpoint of a size this log has, which this log never published.
+    /// An agent names a checkpoint of a size this log has, which this log does not contain: nothing is signed any
+    /// more.
     ForeignCheckpoint {
         /// The agent's key.
         kid: Kid,
