@@ -14,7 +14,7 @@ use kpi::{Calendar, Calendars, Cuts, Kpi, MachineTotals, Period, Scope, Subject}
 use serde::Serialize;
 use thiserror::Error;
 use tlog::{Read as _, SqliteLog};
-use verify::roster::{feeds, measured};
+use verify::roster::feeds;
 
 /// Windows read at a time.
 const PAGE: u32 = 4096;
@@ -148,7 +148,7 @@ impl Walk<'_> {
     }
 
     fn totals(&self, machine: &Machine) -> Result<MachineTotals, StorageError> {
-        let mut totals = MachineTotals::new(measured(machine));
+        let mut totals = verify::roster::totals(machine);
         let breaks = self.derived.breaks(machine.index)?;
         let mut holes = self.derived.holes(machine.index)?.into_iter().peekable();
         let mut spoils = self.derived.spoils(machine.index)?.into_iter().peekable();

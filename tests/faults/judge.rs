@@ -19,8 +19,8 @@ use std::path::Path;
 const UNKNOWN: u8 = 0;
 /// Qualities of a register that was read: in an unbroken row, and after a gap.
 const READ: [i64; 2] = [1, 2];
-/// Two clocks are read one after the other, ms.
-const CLOCK_MS: i64 = 20;
+/// Two clocks are read one after the other, by processes that wait for their turn, ms.
+const CLOCK_MS: i64 = 60;
 
 /// How a transport brings what is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -193,10 +193,10 @@ fn run(transport: Transport) -> Vec<Row> {
                 None => relay.address().to_string(),
             },
             record: plant.record(),
-            held_ms: if wire.key == "late" { LATE_MS.cast_signed() } else { 0 },
+            held_ms: 0,
             returns: wire.key != "vanish",
         };
-    let counters: Vec<Counter> = cases.iter().zip(relays.iter().zip(&ports)).map(counter).collect();
+    let mut counters: Vec<Counter> = cases.iter().zip(relays.iter().zip(&ports)).map(counter).collect();
     let mut chain = Chain::without_agent(PROGRAMS);
     let page = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     let text = chain.configuration(2, &configuration(&counters));
@@ -212,6 +212,10 @@ fn run(transport: Transport) -> Vec<Row> {
     wait_until_read(page, &counters, now_ms());
     run_for(AFTER_S);
     wait_until_logged(&chain, now_s(), "the wires");
+    for (counter, relay) in counters.iter_mut().zip(&relays) {
+        // A busy machine holds longer than it was told to.
+        counter.held_ms = i64::try_from(relay.traffic().held.as_millis()).unwrap();
+    }
     let tallies = judge(&mut chain, &counters, Clock::Right);
     let rows = cases.iter().zip(tallies);
     rows.map(|((wire, transport), tally)| Row { fault: wire.name, over: transport.title(), tally }).collect()

@@ -22,6 +22,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch as cell;
 use watch::{Rule, Seen};
@@ -37,6 +38,8 @@ pub struct Traffic {
     pub answered: u64,
     /// Answers that the present fault, or the last one, has done something to.
     pub touched: u64,
+    /// The longest that a late answer was really held.
+    pub held: Duration,
     /// Frames of readers, by name; empty where nothing watches.
     pub frames: BTreeMap<String, u64>,
 }

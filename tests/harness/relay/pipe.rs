@@ -6,7 +6,7 @@ use std::future::pending;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
@@ -134,7 +134,12 @@ impl Wire {
                 ordered.touch();
                 continue;
             }
-            match pass(&ordered, &piece[..n], to).await {
+            let (came, passed) = (Instant::now(), pass(&ordered, &piece[..n], to).await);
+            if matches!(ordered.fault, Fault::Late(_)) {
+                let mut traffic = self.shared.traffic();
+                traffic.held = traffic.held.max(came.elapsed());
+            }
+            match passed {
                 Ok(None) => {}
                 Ok(Some(how)) => return how,
                 // The reader has gone, which is found where questions are read.

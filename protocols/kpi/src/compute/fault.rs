@@ -1,5 +1,6 @@
 //! MTBF and MTTR: means over faults, summed over machines before the one division. With unknown busy time any
-//! number of faults may hide in it, so that MTBF has the lower bound zero and MTTR takes all of it as fault.
+//! number of faults may hide in it, and faults that were seen may be one, so that MTBF is open at both ends and MTTR
+//! is at most all fault and unknown time.
 
 use super::{Boundary, figure};
 use crate::definition::KpiId;
@@ -44,11 +45,13 @@ fn faults(runs: &[FaultRun]) -> u64 {
 
 /// Run time between faults, over gaps. A machine with fewer than two faults adds nothing to either.
 fn between(runs: &[FaultRun], u: u64) -> Mean {
-    let count = sum(runs.iter().map(FaultRun::gaps));
+    let mut count = sum(runs.iter().map(FaultRun::gaps));
     let mut ms = sum(runs.iter().map(FaultRun::between_faults_ms));
     if u > 0 {
-        // Hidden faults may have opened gaps anywhere.
+        // Hidden faults may have opened gaps anywhere, and what looks like two faults may be one that went on while
+        // nobody looked.
         ms = Between { least: 0, most: runs.iter().map(|r| r.run_ms).sum::<u64>() + u };
+        count.least = 0;
     }
     Mean { ms, count }
 }
@@ -60,7 +63,9 @@ fn inside(runs: &[FaultRun], u: u64) -> Mean {
     if u > 0 {
         // The last known fault of each machine may go on through unknown time to the period's end.
         mean.ms = Between { least: 0, most: runs.iter().map(|r| r.fault_ms).sum::<u64>() + u };
-        mean.count.least = runs.iter().map(|r| r.entries.saturating_sub(1)).sum::<u64>().max(1);
+        // What looks like several faults may be one that went on while nobody looked; without two that were seen
+        // nothing says that there is a mean at all.
+        mean.count.least = u64::from(faults(runs) >= 2);
     }
     mean
 }

@@ -194,10 +194,29 @@ fn faults_give_means_with_what_a_window_does_not_tell_as_an_interval() {
     let kpis = of(&hidden, &ALWAYS);
     let least = Rational::zero();
     let of_hours = |minutes| Rational::ratio(minutes, 60);
-    // All known production (84 min) and the unknown 15 over one gap; all fault time and the unknown over one fault.
-    let want = Figure::Interval { lower: least.clone(), upper: of_hours(84 + 15) };
+    // Nothing says how many gaps there are; all fault time and the unknown over one fault.
+    let want = Figure::Interval { lower: least.clone(), upper: None };
     assert_eq!(find(&kpis, KpiId::Mtbf).value, want);
     assert_eq!(find(&kpis, KpiId::Mttr).value, Figure::Interval { lower: least, upper: of_hours(6 + 15) });
+}
+
+#[test]
+fn looking_away_while_a_fault_lasts_makes_no_two_of_it() {
+    let run = || producing(0, 0, Fate::Read);
+    let fault = || in_leaf(Leaf::Fault, 900_000, Leaf::Producing);
+    let mut story =
+        vec![run(), fault(), fault(), fault(), run(), in_leaf(Leaf::Fault, 180_000, Leaf::Producing), run()];
+    let seen = of(&story, &ALWAYS);
+    assert_eq!(find(&seen, KpiId::Mttr).value, point(45 + 3, 120), "two faults that were seen whole");
+    story[2].fate = Fate::NotRead;
+    let hidden = of(&story, &ALWAYS);
+    let want = Figure::Interval { lower: Rational::zero(), upper: Rational::ratio(30 + 3 + 15, 60) };
+    assert_eq!(find(&hidden, KpiId::Mttr).value, want);
+    // One fault in all, and a window that was not read, say nothing of a mean.
+    let mut one = vec![run(), fault(), run(), run()];
+    one[2].fate = Fate::NotRead;
+    let open = Figure::Interval { lower: Rational::zero(), upper: None };
+    assert_eq!(find(&of(&one, &ALWAYS), KpiId::Mttr).value, open);
 }
 
 #[test]
