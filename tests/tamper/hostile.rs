@@ -10,7 +10,7 @@ use evidence::hash::leaf;
 use evidence::note::Checkpoint;
 use evidence::payload::{ClockClaim, ClockStatus, Event, EventCode, EventValue, WindowBatch};
 use evidence::statement::{Payload, seal};
-use kpi::{Figure, KpiId};
+use kpi::{Figure, KpiId, Unit};
 use proptest::prelude::*;
 use verify::report::Report;
 use verify::testing::{PROJECT, TestProject, pack};
@@ -75,6 +75,21 @@ fn bend(batch: &mut WindowBatch, columns: &[(u8, i8, Vec<i64>)], events: &[Event
     };
 }
 
+/// Ratios of declared cycles, registers and orders are never clipped: more than 100 % is a finding.
+fn may_exceed_one(id: KpiId) -> bool {
+    matches!(
+        id,
+        KpiId::Effectiveness
+            | KpiId::Performance
+            | KpiId::Oee
+            | KpiId::Nee
+            | KpiId::Teep
+            | KpiId::Quality
+            | KpiId::ProductionProcess
+            | KpiId::AllocationRatio
+    )
+}
+
 /// What holds of every report, whatever was signed: time adds up, intervals are in order, shares lie within one.
 fn consistent(report: &Report) -> Result<(), TestCaseError> {
     let period = report.complete.period;
@@ -93,7 +108,7 @@ fn consistent(report: &Report) -> Result<(), TestCaseError> {
     for kpi in tables.flat_map(|t| &t.kpis) {
         let Figure::Interval { lower, upper } = &kpi.value else { continue };
         prop_assert!(upper.as_ref().is_none_or(|upper| lower <= upper), "{kpi:#?}");
-        let share = !matches!(kpi.id, KpiId::Energy | KpiId::EnergyPerPart);
+        let share = kpi.unit == Unit::Ratio && !may_exceed_one(kpi.id);
         let one = kpi::Rational::integer(1);
         prop_assert!(!share || upper.as_ref().is_some_and(|upper| *upper <= one), "{kpi:#?}");
     }

@@ -302,6 +302,38 @@ fn a_gap_stays_unknown_a_register_bridges_it_and_an_amount_does_not() {
 
 /// 10 kWh at 0.1229 kgce/kWh are 1.229 kgce, and at 0.5306 kgCO2/kWh 5.306 kg.
 #[test]
+fn what_stands_between_two_rows_and_within_a_minute_is_neither_lost_nor_repaired() {
+    let kwh = |rows: &str| {
+        let head = "machine,start,end,state,energy register at start (kWh),energy register (kWh)\n";
+        let folder = table(&format!("{head}{rows}"));
+        value(
+            &json(folder.path(), &["kpi", "t.csv", "--offset", "+08:00", "--json"])["tables"][0],
+            "energy.electricity",
+        )
+    };
+    let between = kwh("a,2026-03-02T08:00,2026-03-02T10:00,producing,0,100\n\
+                       a,2026-03-02T10:00,2026-03-02T12:00,producing,150,200\n");
+    assert_eq!((&between["lower"], &between["upper"]), (&"200".into(), &"200".into()), "{between}");
+    let fallen = kwh("a,2026-03-02T08:00:00,2026-03-02T08:10:10,producing,990,1500\n\
+                      a,2026-03-02T08:10:10,2026-03-02T08:10:50,producing,,992\n\
+                      a,2026-03-02T08:10:50,2026-03-02T09:00:00,producing,,1000\n");
+    assert!(fallen["upper"].is_null(), "a register that fell bounds nothing: {fallen}");
+}
+
+#[test]
+fn a_unit_or_a_word_that_could_be_taken_for_another_is_refused() {
+    let folder =
+        table("machine,start,end,state,energy (mWh)\na,2026-03-02T08:00,2026-03-02T09:00,producing,5\n");
+    refused(
+        folder.path(),
+        &["kpi", "t.csv", "--offset", "+08:00", "--lang", "en"],
+        &["milliwatt-hours", "MWh"],
+    );
+    let folder = table("machine,start,end,state\na,2026-03-02T08:00,2026-03-02T09:00,空闲待机\n");
+    refused(folder.path(), &["kpi", "t.csv", "--offset", "+08:00", "--state", "空闲待机=加工"], &["idle"]);
+}
+
+#[test]
 fn factors_turn_electricity_into_coal_and_co2_and_are_named() {
     let folder =
         table("设备,开始,结束,状态,用电量(kWh),合格件数\nm,2023-03-02 08:00,2023-03-02 09:00,加工,10,4\n");

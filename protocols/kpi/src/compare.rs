@@ -295,7 +295,11 @@ impl Comparison {
         } else {
             &self.improvement
         };
-        let answer = change.as_ref().map_or(Answer::Undecided, |c| c.reaches(&target.value));
+        let alike = |caveat: &Caveat| !matches!(caveat, Caveat::Length { .. } | Caveat::Quantity { .. });
+        let answer = change
+            .as_ref()
+            .filter(|_| self.caveats.iter().all(alike))
+            .map_or(Answer::Undecided, |c| c.reaches(&target.value));
         let mut needed = Vec::new();
         if answer == Answer::Undecided {
             needed.extend(needs(before, Side::Before));
@@ -381,7 +385,8 @@ fn caveats(before: &Kpi, after: &Kpi) -> Vec<Caveat> {
         found.push(Caveat::Class { before: before.class, after: after.class });
     }
     let (before_s, after_s) = (before.period.seconds(), after.period.seconds());
-    if before.unit == Unit::KilowattHours && before_s != after_s {
+    let amount = matches!(before.unit, Unit::KilowattHours | Unit::Pieces);
+    if amount && before_s != after_s {
         found.push(Caveat::Length { before_s, after_s });
     }
     let symbol = |kpi: &Kpi| kpi.denominator.as_ref().map(|term| term.symbol);

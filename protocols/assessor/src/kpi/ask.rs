@@ -545,5 +545,12 @@ pub fn own_word(text: &str) -> Result<(String, Leaf), String> {
     let wrong = || format!("write it as WORD=STATE, such as 运行=加工; the states are {}", names());
     let (word, state) = text.rsplit_once('=').ok_or_else(wrong)?;
     let leaf = value::named_leaf(state.trim()).ok_or_else(wrong)?;
+    if let Some(own) = value::named_leaf(word.trim()).filter(|own| *own != leaf) {
+        return Err(format!(
+            "{:?} is the name of a state ({}) and cannot stand for another; only words that are no state can be explained",
+            word.trim(),
+            own.en()
+        ));
+    }
     Ok((word.trim().to_owned(), leaf))
 }

@@ -287,7 +287,12 @@ impl Walk<'_> {
         if let Some(opening) = reading.opening {
             if !contiguous {
                 self.put(at, quantity, opening);
-            } else if self.read[i].register != signed(opening) {
+            } else if self.read[i].register < signed(opening) {
+                // What was counted between the two readings was counted by nobody's row. Energy is energy; parts would
+                // be credited on the word of a reading that contradicts the one before.
+                self.window_at(at).spoil[i] |= quantity != Quantity::Energy;
+                self.put(at, quantity, opening);
+            } else if self.read[i].register > signed(opening) {
                 // The two readings stand on either side of an exchange or reset; the next one closes it.
                 let (last, first) = (self.read[i].register, signed(opening));
                 self.pending[i] = Some(CounterBreak { quantity, last, first });
@@ -323,7 +328,11 @@ impl Walk<'_> {
 
     fn put_signed(&mut self, at_ms: i64, quantity: Quantity, register: i64) {
         let i = quantity.index();
-        self.read[i] = Read { at_ms: Some(at_ms), register };
+        let before = std::mem::replace(&mut self.read[i], Read { at_ms: Some(at_ms), register });
+        // A fall within one window is a fall, although the window keeps its last reading only.
+        if before.at_ms == Some(at_ms) && register < before.register && self.pending[i].is_none() {
+            self.doubt[i] = true;
+        }
         let (pending, doubt) = (self.pending[i].take(), std::mem::take(&mut self.doubt[i]));
         let open = self.window_at(at_ms);
         open.breaks.extend(pending);

@@ -248,16 +248,16 @@ fn names() -> impl Iterator<Item = &'static str> {
     HEADINGS.iter().flat_map(|(_, zh, en)| zh.iter().chain(en.iter()).copied()).chain(Leaf::ALL.map(Leaf::en))
 }
 
-/// `加工时间（min）` as `加工时间` and `min`, both in lower case.
+/// `加工时间（min）` as `加工时间`, in lower case, and `min` as it is written: mWh is not MWh.
 fn parted(heading: &str) -> (String, String) {
-    let plain = heading.to_lowercase().replace('（', "(").replace('）', ")").replace(['\n', '\r'], " ");
+    let plain = heading.replace('（', "(").replace('）', ")").replace(['\n', '\r'], " ");
     let plain = plain.trim();
     if let Some((name, unit)) = plain.strip_suffix(')').and_then(|rest| rest.rsplit_once('(')) {
-        return (name.trim().to_owned(), unit.trim().to_owned());
+        return (name.trim().to_lowercase(), unit.trim().to_owned());
     }
     match plain.split_once('/') {
-        Some((name, unit)) => (name.trim().to_owned(), unit.trim().to_owned()),
-        None => (plain.to_owned(), String::new()),
+        Some((name, unit)) => (name.trim().to_lowercase(), unit.trim().to_owned()),
+        None => (plain.to_lowercase(), String::new()),
     }
 }
 
@@ -284,6 +284,14 @@ fn scale(field: Field, unit: &str) -> Result<Option<Scale>, Words> {
             Quantity::Parts | Quantity::GoodParts => (PART_UNITS, false),
         },
     };
+    if units == ENERGY_UNITS && unit.starts_with('m') && unit.eq_ignore_ascii_case("mwh") {
+        return Err(Words::new(
+            "mWh 是毫瓦时，易与 MWh（兆瓦时）混淆；请写 MWh，或换算成 Wh、kWh",
+            "mWh are milliwatt-hours and easily taken for megawatt-hours; write MWh, or give Wh or kWh",
+        ));
+    }
+    let lower = unit.to_lowercase();
+    let unit = lower.as_str();
     let per_part = unit.strip_suffix("/件").or_else(|| unit.strip_suffix("/pc")).unwrap_or(unit);
     if let Some((_, scale)) = units.iter().find(|(name, _)| *name == per_part) {
         return Ok(Some(*scale));

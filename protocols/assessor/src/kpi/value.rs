@@ -207,9 +207,9 @@ pub fn state(text: &str, own: &OwnWords) -> Result<Leaf, Words> {
     own.get(text).copied().or_else(|| named_leaf(text)).ok_or_else(|| {
         let list = |f: fn(Leaf) -> &'static str| Leaf::ALL.map(f).join(", ");
         words(
-            format!("“{text}”不是状态；应为 {}，或用 --state \"{text}=加工\" 说明它的含义", list(Leaf::zh)),
+            format!("“{text}”不是状态；应为 {}，或用 --state \"{text}=状态\" 说明它是其中哪一个", list(Leaf::zh)),
             format!(
-                "{text:?} is no state; write one of {}, or say what it means with --state {text:?}=producing",
+                "{text:?} is no state; write one of {}, or say which of them it is with --state {text:?}=STATE",
                 list(Leaf::en)
             ),
         )

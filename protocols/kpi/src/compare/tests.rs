@@ -241,3 +241,22 @@ proptest! {
         prop_assert!(said == Undecided || said == truth);
     }
 }
+
+#[test]
+fn amounts_over_unequal_lengths_and_over_unlike_denominators_decide_nothing() {
+    let longer = Period { to: AFTER.to + 60, ..AFTER };
+    let improved = target(Aim::RelativeImprovement, Unit::Ratio, "0.1");
+    for id in [KpiId::Energy, KpiId::PartsOutsidePlan] {
+        let judged = |after: Period| {
+            let (before, after) = (kpi(id, BEFORE, figure("100")), kpi(id, after, figure("50")));
+            compare(&before, &after, Some(&improved)).unwrap().verdict.unwrap().answer
+        };
+        assert_eq!((judged(AFTER), judged(longer)), (Reached, Undecided));
+    }
+    let term = |symbol| Some(Term { symbol, unit: "pcs", lower: r("80"), upper: Some(r("80")) });
+    let (mut before, mut after) = (kpi(PER_PART, BEFORE, figure("1.25")), kpi(PER_PART, AFTER, figure("1")));
+    (before.denominator, after.denominator) = (term("GQ"), term("PQ"));
+    assert_eq!(compare(&before, &after, Some(&improved)).unwrap().verdict.unwrap().answer, Undecided);
+    after.denominator = term("GQ");
+    assert_eq!(compare(&before, &after, Some(&improved)).unwrap().verdict.unwrap().answer, Reached);
+}
