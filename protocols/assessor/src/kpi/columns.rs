@@ -248,7 +248,7 @@ fn names() -> impl Iterator<Item = &'static str> {
     HEADINGS.iter().flat_map(|(_, zh, en)| zh.iter().chain(en.iter()).copied()).chain(Leaf::ALL.map(Leaf::en))
 }
 
-/// `加工时间（min）` as `加工时间`, in lower case, and `min` as it is written: mWh is not MWh.
+/// `加工时间（min）` as `加工时间`, in lower case, and `min` as it is written: `mWh` is not `MWh`.
 fn parted(heading: &str) -> (String, String) {
     let plain = heading.replace('（', "(").replace('）', ")").replace(['\n', '\r'], " ");
     let plain = plain.trim();
